@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records.open_requests import OpenRequest
@@ -42,11 +41,8 @@ def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken
     It has the same id, or it is the newest job of the same plan. Jobs of one plan in the other store stay apart: only
     the newest is merged into the job here. ``taken`` are the jobs of this store that newer jobs were merged into.
     """
-    try:
-        same = job_statements.find_job(connection, job.job_id, path)
-    except JobNotFound:
-        same = None
-    if same is not None and same.job_id == job.job_id:
+    same = job_statements.find_exact(connection, job.job_id, path)
+    if same is not None:
         return same
     if not job.file_name:  # the plan of a state without a name says nothing
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.errors import InvalidResultError, JobBusy, JobNotFound, StateFormatError
+from checkpoint_store.errors import InvalidResultError, JobBusy, StateFormatError
 from checkpoint_store.model.clock import now
 from checkpoint_store.model.codec import digest as result_digest
 from checkpoint_store.model.codec import json_text
@@ -121,7 +121,9 @@ def _paired(
     others = other_pairings(completed, results, paired)
     is_short = not indices and 0 < len(results) < len(completed)
     is_sorted = (bool(others) or indices != completed[: len(indices)]) and indices == sorted(indices)
-    record = _find(connection, state.job_id, path) if known is None and (is_short or is_sorted) else None
+    record = (
+        job_statements.find_exact(connection, state.job_id, path) if known is None and (is_short or is_sorted) else None
+    )
     if record is not None:
         known = load(connection, record, path, None)
     if known is None or not (is_short or is_sorted):
@@ -155,7 +157,7 @@ def _write(
     """Write the parts that the store lacks. ``is_current``: the job becomes the current and newest one."""
     moment = now() if replace else in_utc(state.updated_at)
     values = columns_of(state) | {"updated_at": moment}
-    known, digests = _find(connection, state.job_id, path), before.digests
+    known, digests = job_statements.find_exact(connection, state.job_id, path), before.digests
     if known is None:
         begun = {"stretch_started_at": now(), "stretch_completed_count": len(state.completed_chunks)}
         job_statements.insert_job(connection, values | {"job_id": state.job_id, "completed_count": 0} | begun)
@@ -209,14 +211,6 @@ def _write_results(
             written.agreed_digests.append(digest)
         written.digests[index] = digest or digests.get(index)
     return written
-
-
-def _find(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord | None:
-    try:
-        record = job_statements.find_job(connection, job_id, path)
-    except JobNotFound:
-        return None
-    return record if record.job_id == job_id else None  # the id may be a prefix of another
 
 
 def _update(

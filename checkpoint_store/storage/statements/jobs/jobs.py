@@ -169,6 +169,11 @@ def find_job(connection: sqlite3.Connection, job_id: str, path: Path) -> JobReco
     return records_of(matching, path)[0]
 
 
+def find_exact(connection: sqlite3.Connection, job_id: str, path: Path) -> JobRecord | None:
+    """Return the job with this very id; None if the store does not have it."""
+    return next(iter(records_of(_FIND.run(connection, in_job=job_id).fetchall(), path)), None)
+
+
 def _is_unreadable(text: object) -> bool:
     return not isinstance(text, str) or any("\ud800" <= letter <= "\udfff" for letter in text)
 

@@ -26,6 +26,7 @@ from checkpoint_store.storage.statements.attempts.attempt_log import IN_JOB_BY_R
 from checkpoint_store.storage.statements.compiled import at_chunk
 from checkpoint_store.storage.statements.completions import count, record, set_source
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.plans.comparison import joined
 from checkpoint_store.storage.statements.plans.stored_results import setting_names
 from checkpoint_store.storage.statements.statement import Statement
 
@@ -183,8 +184,7 @@ def settings_of_handle(connection: sqlite3.Connection, job_id: str, index: int, 
     if origin == job_id:
         return None
     plans = (job_statements.find_job(connection, holder, path).plan for holder in (origin, job_id))
-    names = sorted(setting_names(*plans))
-    return json_text.encode(names) if names else None
+    return joined(None, setting_names(*plans))
 
 
 def note_origin(connection: sqlite3.Connection, job_id: str, index: int, path: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from checkpoint_store.errors import StoreDamaged
 from checkpoint_store.model.codec import json_text
 from checkpoint_store.storage.sql import bindparam, chunk_results, completed_chunks, func, select
 from checkpoint_store.storage.statements.statement import Statement
@@ -23,6 +24,14 @@ class PlanSearch(NamedTuple):
     request: OpenRequest
     path: Path
     """The store file, for messages."""
+
+
+def config_of(text: str, job_id: str, path: Path) -> Any:
+    """Return the config of a job from its column."""
+    try:
+        return json_text.decode(text)
+    except ValueError as error:
+        raise StoreDamaged(path, f"its row in jobs cannot be read: {error}", job_id=job_id) from error
 
 
 def is_covered(differs_in: str, ignoring: frozenset[str] | None) -> bool:

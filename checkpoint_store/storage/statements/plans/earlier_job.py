@@ -6,11 +6,11 @@ from itertools import islice
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.errors import Difference, StoreDamaged, counted
-from checkpoint_store.model.codec import json_text
+from checkpoint_store.errors import Difference, counted
 from checkpoint_store.model.plan import Plan, digest_of_fingerprints, is_same, same_settings
 from checkpoint_store.storage.sql import bindparam, completed_chunks, null, select
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
+from checkpoint_store.storage.statements.plans.comparison import config_of
 from checkpoint_store.storage.statements.statement import Statement, select_text, statement_for_arguments
 
 if TYPE_CHECKING:
@@ -147,12 +147,17 @@ def job_of_plan(connection: sqlite3.Connection, request: OpenRequest, path: Path
     by_number: Any = None
     plan = request.plan
     verdicts: dict[tuple[Any, ...], bool] = {}
+
+    def plan_of(row: _Candidate) -> Plan:
+        config = config_of(row.config, row.job_id, path)
+        return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config, sequential=plan.sequential)
+
     for row in _candidates(connection, request):
         if plan.chunks_digest is not None and row.chunks_digest not in (None, request.digest_by(row.fingerprint_rule)):
             continue
         settings = (row.model, row.provider, row.config)
         if settings not in verdicts:
-            verdicts[settings] = is_same(_plan_of(row, plan, path), plan)
+            verdicts[settings] = is_same(plan_of(row), plan)
         if not verdicts[settings]:
             continue
         if plan.chunks_digest is None or row.chunks_digest is not None:
@@ -195,11 +200,3 @@ def _of_file(spellings: int, *, with_digest: bool) -> str:
     if with_digest:
         where += " AND (chunks_digest IN (:digest, :old_digest) OR chunks_digest IS NULL)"
     return f"{select_text('jobs', _Candidate._fields)} WHERE {where} ORDER BY job_number DESC"
-
-
-def _plan_of(row: _Candidate, plan: Plan, path: Path) -> Plan:
-    try:
-        config = json_text.decode(row.config)
-    except ValueError as error:
-        raise StoreDamaged(path, f"its row in jobs cannot be read: {error}", job_id=row.job_id) from error
-    return Plan(plan.file_name, plan.total_chunks, row.model, row.provider, config, sequential=plan.sequential)

@@ -6,7 +6,6 @@ from collections import defaultdict
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import normal_name, same_settings
 from checkpoint_store.storage.records.open_requests import Source
 from checkpoint_store.storage.sql import bindparam, completed_chunks, jobs, null, select
@@ -14,7 +13,7 @@ from checkpoint_store.storage.statements import handles, redos
 from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs.jobs import find_job
-from checkpoint_store.storage.statements.plans.comparison import Begun, has_same_results
+from checkpoint_store.storage.statements.plans.comparison import Begun, has_same_results, joined
 from checkpoint_store.storage.statements.plans.stored_results import setting_names
 from checkpoint_store.storage.statements.statement import Statement
 
@@ -167,8 +166,7 @@ def results_by_place(search: PlanSearch, ignoring: frozenset[str], but: Containe
     for job in job_statements.list_jobs(connection, path, file_name=plan.file_name, with_results=True):
         if job.total_chunks != plan.total_chunks or not same_settings(job.plan, plan, ignoring):
             continue
-        differs = sorted(setting_names(job.plan, plan))
-        differs_in = json_text.encode(differs) if differs else None
+        differs_in = joined(None, setting_names(job.plan, plan))
         sources: dict[int, Source] = {}
         for index, fingerprint in statement.run(connection, in_job=job.job_id):
             if plan.sequential and (index != len(sources) or (needs_unknown and fingerprint is not None)):

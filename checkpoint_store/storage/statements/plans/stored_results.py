@@ -9,8 +9,6 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from checkpoint_store.errors import StoreDamaged
-from checkpoint_store.model.codec import json_text
 from checkpoint_store.model.plan import Plan, compare, normal_name, same_settings
 from checkpoint_store.storage.records.open_requests import Elsewhere, Source
 from checkpoint_store.storage.sql import bindparam, completed_chunks, func, jobs, literal_column, null, select
@@ -18,6 +16,7 @@ from checkpoint_store.storage.statements import results as result_statements
 from checkpoint_store.storage.statements.plans.comparison import (
     Begun,
     beginning,
+    config_of,
     has_same_results,
     is_covered,
     is_ignored,
@@ -201,10 +200,7 @@ class StoredResults:
         """Return a plan with the settings of a job. Equal settings of many jobs are decoded once."""
         settings = (job.model, job.provider, job.config)
         if settings not in self._settings:
-            try:
-                config = json_text.decode(job.config)
-            except ValueError as error:
-                raise StoreDamaged(self._path, f"its row in jobs cannot be read: {error}", job_id=job.job_id) from error
+            config = config_of(job.config, job.job_id, self._path)
             self._settings[settings] = Plan(self._name, job.total_chunks, job.model, job.provider, config)
         return self._settings[settings]
 
