@@ -81,7 +81,7 @@ class Writer(ForkAware):
 
     def __init__(self, database: Database) -> None:
         self._connection = database.writer
-        self._completed_jobs = database.writer.completed_jobs
+        self._completed_jobs: set[str] | None = None
         self.forget_in_child()
         watch(self)
 
@@ -98,6 +98,21 @@ class Writer(ForkAware):
         """The number of callers that came at the same time as the last one."""
         self._last_seconds = 0.0
 
+    def follow_completed_jobs(self) -> set[str]:
+        """Return the jobs that commits complete from now on. The caller removes a job once it has acted on it.
+
+        Check each: a transaction that was rolled back may have left its job.
+        """
+        if self._completed_jobs is None:
+            self._completed_jobs = set()
+        return self._completed_jobs
+
+    def _keep_noted_jobs(self) -> None:
+        """Keep the jobs that the last commit completed. For the thread that holds the lock of the connection."""
+        if self._completed_jobs is not None:
+            self._completed_jobs.update(self._connection.noted_jobs)
+        self._connection.noted_jobs.clear()
+
     def submit(self, completions: Sequence[Completion], next_claim: NextClaim | None = None) -> bool:
         """Write ``completions`` (all or none of them) and return once they are durable.
 
@@ -106,11 +121,6 @@ class Writer(ForkAware):
         Returns:
             Whether ``next_claim`` was made in the same transaction. It is made only for a lone completion that is new,
             and only where the chunk is neither complete nor was ever tried.
-
-        Raises:
-            ChunkAlreadyCompleted: a chunk is complete with another result, and ``replace`` is not set.
-            ChunkOutOfOrder: the job is sequential, and a chunk before is not complete, or was done again meanwhile.
-            JobNotFound: the job was deleted meanwhile.
         """
         refuse_inner_call(self._connection.lock, self._connection.file.path)
         leads = self._leader_lock.acquire(blocking=False)
@@ -217,11 +227,11 @@ class Writer(ForkAware):
                 values = completion[:_COMPLETION_VALUES] + next_claim
                 has_claimed = connection.fast_insert(compiled.FAST_INSERT_AND_CLAIM, values, len(text))
             if has_claimed is not None:
-                if self._completed_jobs.noted:
-                    self._completed_jobs.commit()
+                if connection.noted_jobs:
+                    self._keep_noted_jobs()
                 return has_claimed
         connection.write_locked(write_one, completion)
-        self._completed_jobs.commit()
+        self._keep_noted_jobs()
         connection.checkpoint.grew(len(text), connection.connection)
         return False
 
@@ -234,7 +244,7 @@ class Writer(ForkAware):
         if insert is None or connection.fast_insert(*insert, size_bytes) is None:
             connection.write_locked(_write, batch)
             connection.checkpoint.grew(size_bytes, connection.connection)
-        self._completed_jobs.commit()
+        self._keep_noted_jobs()
 
     def _take_batch(self, own: _Ticket) -> list[_Ticket]:
         """Return every ticket of the queue, this caller's own first."""

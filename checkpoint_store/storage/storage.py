@@ -218,7 +218,7 @@ class Storage(Reading):
 
     def follow_completed_jobs(self) -> set[str]:
         """Return the jobs that completions of this store object complete. The caller removes a job it has acted on."""
-        return self.database.writer.completed_jobs.follow()
+        return self.group_commit.follow_completed_jobs()
 
     @property
     def is_crowded(self) -> bool:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar, TypeVarTuple
 from checkpoint_store.errors import ErasureUnfinished, StorageFullError, StorageUnavailableError, StoreBusy
 from checkpoint_store.storage.connection import busy
 from checkpoint_store.storage.connection.checkpoint import Checkpoint
-from checkpoint_store.storage.connection.completed_jobs import CompletedJobs
 from checkpoint_store.storage.connection.errors import UNREADABLE, is_busy, is_refused
 from checkpoint_store.storage.connection.failed_reads import UnrepeatedConnection
 from checkpoint_store.storage.connection.open_lock import Wait, who_has_open
@@ -42,7 +41,8 @@ class WriterConnection(UnrepeatedConnection):
 
     def __init__(self, file: StoreFile, reader: ReaderConnection) -> None:
         self.checkpoint = Checkpoint(file.path, reader)
-        self.completed_jobs = CompletedJobs()
+        self.noted_jobs: Final[list[str]] = []
+        """The jobs that transactions completed since the last commit. One that is rolled back may leave its job."""
         super().__init__(file)
 
     def forget_in_child(self) -> None:
@@ -188,7 +188,7 @@ class WriterConnection(UnrepeatedConnection):
         connection = self._open()
         try:
             # No code of Python: sqlite3 would swallow an interrupt that came inside of it.
-            connection.create_function(compiled.NOTE_COMPLETED, 1, self.completed_jobs.noted.append)
+            connection.create_function(compiled.NOTE_COMPLETED, 1, self.noted_jobs.append)
             self._is_prepared, self._schema = False, None
             self._identity, self._beside = self.file.guard.identity(), self.file.guard.beside()
             self.checkpoint.count_wal()

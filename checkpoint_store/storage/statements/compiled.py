@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Insert, Select, Update
 
 NOTE_COMPLETED: Final = "note_completed"
-"""The connection's own function, which notes a job as completed: see ``completed_jobs.py``."""
+"""The connection's own function, which notes a job as completed: see ``WriterConnection.noted_jobs``."""
 _C: Final = completed_chunks.c
 _R: Final = chunk_results.c
 
