@@ -126,7 +126,7 @@ class _Group(click.Group):
 
 @contextmanager
 def _without_collecting() -> Iterator[None]:
-    """Import without the garbage collector: it would go through all that SQLAlchemy defines again and again.
+    """Import without the garbage collector: it would go through all that the modules define again and again.
 
     What is imported stays to the end of the process, so no later collection goes through it either.
     """

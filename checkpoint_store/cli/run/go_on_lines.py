@@ -11,7 +11,7 @@ from checkpoint_store.cli.options import NO_LIMIT
 from checkpoint_store.cli.paths import STANDARD, as_argument, shell_words, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRanges, ChunkRangesType
 from checkpoint_store.cli.run.command.answer import OtherFormError
-from checkpoint_store.cli.run.memory import MEMORY, memory_of
+from checkpoint_store.cli.run.memory import MEMORY, RESUMED, Resumed, memory_of
 from checkpoint_store.cli.run.plan_options import FIELD_OF_TEXT, HIGHER_AMOUNT, OPEN_AMOUNT, OPEN_FIELD
 from checkpoint_store.errors import BudgetReached, CostUnknown
 
@@ -76,10 +76,6 @@ NOT_REMEMBERED: Final = _NOT_REPEATED | {"store_path", "only"}
 """The options that a job does not remember of the command line of its last run."""
 _GIVEN: Final = (click.core.ParameterSource.COMMANDLINE, click.core.ParameterSource.ENVIRONMENT)
 """The sources of an option that a line has to repeat: another shell has another environment."""
-GOES_ON_WITH: Final = "checkpoint_store.goes_on_with"
-"""The key under which ``resume`` hands the run that it calls its own line, which goes on when it is typed again."""
-FOLDER: Final = "checkpoint_store.folder"
-"""The key for the folder that ``resume`` changed to, if it was typed in another folder."""
 OPENED: Final = {"max_cost": "--max-cost", "cost": "--cost", "result_field": "--result-field"}
 """The options whose values a line may leave open; ``resume`` has these options, too."""
 
@@ -97,17 +93,18 @@ def line_to_go_on(ctx: click.Context, request: Request, files: Files) -> str:
         is_open["cost"] = OPEN_FIELD
     if any(report.is_misread for report in files.reports):
         is_open["result_field"] = OPEN_FIELD
-    if GOES_ON_WITH in ctx.meta:
-        return " ".join([ctx.meta[GOES_ON_WITH], *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
+    if resumed := ctx.meta.get(RESUMED):
+        return " ".join([resumed.line, *(f"{OPENED[name]} {value}" for name, value in is_open.items())])
     return _run_line(ctx, request.files, words_of_line(ctx, request, request.files, _NOT_REPEATED, is_open))
 
 
 def line_of_run(ctx: click.Context, request: Request, files: Sequence[Path], *options: str) -> str | None:
     """Return the ``run`` line of these files with options that ``resume`` lacks, if ``resume`` is in use; else None."""
-    if GOES_ON_WITH not in ctx.meta:
+    resumed: Resumed | None = ctx.meta.get(RESUMED)
+    if resumed is None:
         return None
     run = _run_line(ctx, files, [*options, *words_of_line(ctx, request, files, _NOT_REPEATED)])
-    return f"{shell_words(['cd', ctx.meta[FOLDER]])} && {run}" if FOLDER in ctx.meta else run
+    return f"{shell_words(['cd', resumed.folder])} && {run}" if resumed.folder else run
 
 
 def _run_line(ctx: click.Context, files: Sequence[Path], words: Sequence[str]) -> str:

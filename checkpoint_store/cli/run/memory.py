@@ -29,10 +29,6 @@ MEMORY: Final = "command_line"
 """The key of a job's metadata that holds the command line of its last run."""
 _REMEMBERED_MAX: Final = 20
 """A job of a run of a thousand files remembers no thousand names, nor does each of the others."""
-LATER_FILES: Final = "checkpoint_store.later_files"
-"""The key under which ``resume`` hands the run that it calls the files that the job goes on remembering."""
-NOT_BEGUN: Final = "checkpoint_store.not_begun"
-"""The key under which ``resume`` hands it the names of the files that the last run did not begin."""
 _KEY: Final = "later"
 _COUNT_KEY: Final = "later_count"
 _FILE_OPTIONS: Final = frozenset({"--output", "--joblog"})
@@ -80,6 +76,25 @@ class LaterFiles:
 
 
 NO_LATER_FILES: Final = LaterFiles()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resumed:
+    """What ``resume`` hands the run that it calls, under :data:`RESUMED` in the meta of click's context."""
+
+    line: str
+    """The line of ``resume``, which goes on when it is typed again."""
+    folder: str | None
+    """The folder that ``resume`` changed to; None where it was typed in that folder."""
+    later: LaterFiles
+    """The files that the job goes on remembering."""
+    not_begun: tuple[str, ...]
+    """The names of the files that the last run did not begin."""
+    frees_failed: bool
+    """Whether to free the chunks that used up their tries."""
+
+
+RESUMED: Final = "checkpoint_store.resumed"
 
 
 @dataclass(frozen=True, slots=True)

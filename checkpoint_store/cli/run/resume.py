@@ -21,12 +21,12 @@ from checkpoint_store.cli.options import (
 )
 from checkpoint_store.cli.paths import STANDARD, current_folder, printable, typed_line
 from checkpoint_store.cli.run.chunk_ranges import ChunkRangesType
-from checkpoint_store.cli.run.go_on_lines import FOLDER, GOES_ON_WITH, OPENED, resume_line
+from checkpoint_store.cli.run.go_on_lines import OPENED, resume_line
 from checkpoint_store.cli.run.memory import (
-    LATER_FILES,
-    NOT_BEGUN,
+    RESUMED,
     LaterFiles,
     NotBegun,
+    Resumed,
     as_moved,
     as_seen_from,
     memory_of,
@@ -34,7 +34,7 @@ from checkpoint_store.cli.run.memory import (
 )
 from checkpoint_store.cli.run.outputs.log import OutputLog
 from checkpoint_store.cli.run.plan_options import checked_field
-from checkpoint_store.cli.run.run import FREES_FAILED, run
+from checkpoint_store.cli.run.run import run
 from checkpoint_store.cli.screen import Screen
 from checkpoint_store.cli.stdout import print_json
 
@@ -95,7 +95,7 @@ def resume(
         memory, later = _memory_of(job, store, store_path), _later_of(store, job, store_path)
         is_here = Path(memory["folder"]).samefile(current_folder())
         words = ["--store", store_path if is_here else str(store.path.absolute()), *(["--json"] if as_json else [])]
-        ctx.meta[GOES_ON_WITH] = resume_line(job, store_path, only=only)
+        line = str(resume_line(job, store_path, only=only))
         part_line = resume_line(job, store_path) or ""
     if only is not None:
         words += ["--only", str(only)]
@@ -104,14 +104,16 @@ def resume(
         Screen().note(
             f"its last run worked on --only {memory['only']}; this run works on all that is left{to_the_part}"
         )
-    if failed:
-        ctx.meta[FREES_FAILED] = True
     file_name, *others = memory["words"]
     words += [as_seen_from(Path(memory["folder"]), file_name) if is_here else file_name, *_changed(others, changed)]
-    if not is_here:
-        ctx.meta[FOLDER] = memory["folder"]
     os.chdir(memory["folder"])
-    ctx.meta[LATER_FILES], ctx.meta[NOT_BEGUN] = LaterFiles.remembered(memory), later.paths if later else ()
+    ctx.meta[RESUMED] = Resumed(
+        line=line,
+        folder=None if is_here else memory["folder"],
+        later=LaterFiles.remembered(memory),
+        not_begun=later.paths if later else (),
+        frees_failed=failed,
+    )
     try:
         with run.make_context("run", words, parent=ctx.parent) as run_context:
             code = run.invoke(run_context)

@@ -21,7 +21,7 @@ from checkpoint_store.cli.run.first_look import AllRefusedError, open_for_run
 from checkpoint_store.cli.run.go_on_lines import NOT_REMEMBERED, line_of_run, line_to_go_on, words_of_line
 from checkpoint_store.cli.run.joblog import JobLog
 from checkpoint_store.cli.run.limits import FailureWatch, RunLimits
-from checkpoint_store.cli.run.memory import LATER_FILES, NOT_BEGUN, LaterFiles
+from checkpoint_store.cli.run.memory import RESUMED, LaterFiles, Resumed
 from checkpoint_store.cli.run.outputs.output import UnusableOutputError
 from checkpoint_store.cli.run.plan_options import LIMIT_NAMES, LIMIT_OPTIONS, REQUEST_OPTIONS, workers_option
 from checkpoint_store.cli.run.request import FileCommand, checked_inputs, request_of
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from checkpoint_store.cli.run.task_records import Clean
 
 _BEST_TO_WORST: Final = (DONE, PAUSED, FAILED, UNUSABLE, INTERRUPTED)
-FREES_FAILED: Final = "checkpoint_store.frees_failed"
-"""The key under which ``resume --failed`` tells the run that it calls to free the failed chunks."""
 _HELP: Final = """\b
 Clean each FILE, paying for no chunk twice.
 
@@ -95,7 +93,8 @@ def run(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -
     if given["only"] is not None:
         given["only"].check_count(inputs)
     files = Files(len(inputs))
-    limits = RunLimits(workers, **given, frees_failed=FREES_FAILED in ctx.meta)
+    resumed: Resumed | None = ctx.meta.get(RESUMED)
+    limits = RunLimits(workers, **given, frees_failed=bool(resumed and resumed.frees_failed))
 
     def words_of(path: Path) -> tuple[str, ...]:
         is_file = path != STANDARD
@@ -107,7 +106,7 @@ def run(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -
         line = line_of_run(ctx, request, [source.path], "--on-change", choice)
         return plan_changed(changed, request, source, store, line=line, grown=grown)
 
-    known = ctx.meta.get(LATER_FILES)
+    known = resumed.later if resumed else None
     done = _run_all(
         request, inputs, limits, screen, words_of=words_of, known=known, files=files, change_text=change_text
     )
@@ -123,7 +122,7 @@ def run(ctx: click.Context, /, *, workers: int, as_json: bool, **options: Any) -
     code = max((*codes, *(report.exit_code for report in files.reports)), key=_BEST_TO_WORST.index)
     if as_json:
         jobs = [dataclasses.asdict(report) | {"outcome": report.outcome} for report in files.reports]
-        summary = files.as_json(go_on_with, ctx.meta.get(NOT_BEGUN))
+        summary = files.as_json(go_on_with, resumed.not_begun if resumed else ())
         document = {"store": request.store_path, "exit_code": code, "jobs": jobs, "summary": summary}
         print_json(files.failure | document)
     return code

@@ -81,7 +81,7 @@ class Files:
         ended = (report for report in self.reports if report.broken_off_by is not None)
         return next(({"error": report.error, "type": report.broken_off_by} for report in ended), self.closing_failure)
 
-    def as_json(self, go_on_with: str | None, later: Sequence[str] | None = None) -> dict[str, Any]:
+    def as_json(self, go_on_with: str | None, later: Sequence[str] = ()) -> dict[str, Any]:
         """Return the outcome of all files. The chunks are those of the files that were begun.
 
         ``later`` are the files that the resumed run did not begin.
@@ -102,7 +102,7 @@ class Files:
             "seconds": round(time.monotonic() - self.began_seconds, 3),
             "go_on_with": go_on_with,
             "files_not_begun": [report.file_name for report in self.reports if report.outcome == "not begun"]
-            + list(later or ()),
+            + list(later),
         }
 
 
