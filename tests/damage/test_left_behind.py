@@ -66,7 +66,6 @@ def test_a_restore_names_the_chunks_that_were_done_again_since(path: Path) -> No
         assert [result["n"] for _, result in store.job("talk.txt").items()] == [0, 10, 2, 30, 4]
 
 
-@pytest.mark.slow
 def test_a_restore_names_both_chunks_that_are_missing_and_chunks_that_were_done_again(path: Path) -> None:
     """Each has a line of its own, because ``merge`` brings only the missing chunks back."""
     with CheckpointStore(path) as store:
