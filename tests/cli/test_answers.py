@@ -218,6 +218,7 @@ def test_raw_takes_every_character(stdout: str) -> None:
 ANSWERS_ERROR_ONCE = program(__file__, "answer_error_once")
 
 
+@pytest.mark.slow
 def test_an_error_with_exit_0_is_tried_again(lecture: Folder) -> None:
     """A client that prints its error and ends well is asked once more, and its error is in no text."""
     lecture.run("run", "lecture.txt", *SIX, "--retries", 1, *lecture.command(ANSWERS_ERROR_ONCE))

@@ -167,6 +167,7 @@ def test_a_reader_that_has_seen_enough_is_no_error(folder: Folder) -> None:
     assert process.wait() == 141
 
 
+@pytest.mark.slow
 def test_export_and_import_carry_a_job_over(half: Folder, tmp_path_factory: pytest.TempPathFactory) -> None:
     """An exported job, in a file or on stdout, is imported into another store as that job, and goes on there."""
     half.run("export", job_id(half), "job.json")

@@ -30,6 +30,7 @@ def test_a_link_is_not_followed(lecture: Folder, target: str, output: list[str],
     assert lecture.files() == before | {"command.py"}
 
 
+@pytest.mark.slow
 def test_a_link_that_is_put_there_meanwhile_is_not_followed(lecture: Folder) -> None:
     """The results are safe, and what the link names is as it was."""
     lecture.write("thesis.txt", NOTES)

@@ -129,6 +129,7 @@ def test_an_edited_line_alone_is_asked_again(folder: Folder) -> None:
     assert [record["id"] for record in written(folder, "data.cleaned.txt")] == [3, 9, 0, 1, 2, 4]
 
 
+@pytest.mark.slow
 def test_a_line_of_text_is_answered_with_text(folder: Folder) -> None:
     """A list of prompts: an answer over several lines is one line of the output, an error is no answer."""
     folder.write("prompts.txt", "one\n\n  two\nthree")

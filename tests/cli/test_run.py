@@ -64,6 +64,7 @@ def test_a_result_says_what_it_took(lecture: Folder) -> None:
     assert (first["cleaned_text"], first["characters_in"]) == ("PARAGRAPH 0 SAYS ONE THING AND ANOTHER.", 39)
 
 
+@pytest.mark.slow
 def test_a_json_answer_is_recorded_whole(lecture: Folder) -> None:
     """Costs and tokens of an LLM client are kept and added up; the chunk's index is the store's own."""
     answer = '{"cleaned_text": "Yes.", "cost": 0.25, "input_tokens": 7, "notes": ["a"], "chunk_index": 99}'
@@ -107,6 +108,7 @@ def test_subtitles_are_cleaned(folder: Folder) -> None:
     assert folder.read("talk.cleaned.txt") == "We choose to go.\n"
 
 
+@pytest.mark.slow
 def test_a_command_that_does_not_read_is_no_error(folder: Folder) -> None:
     """A chunk larger than any pipe, and a program that closes its end at once."""
     folder.write("long.txt", "word " * 200_000)

@@ -177,6 +177,7 @@ def test_times_that_are_lost_are_those_of_the_recovery(tmp_path: Path) -> None:
         assert datetime.now(UTC) - parse_time(moment) < timedelta(minutes=10)
 
 
+@pytest.mark.slow
 def test_what_would_be_lost_is_a_sentence(tmp_path: Path) -> None:
     """The error names each chunk and each field of the job that would be lost, once."""
     path = leave_state_file(tmp_path)

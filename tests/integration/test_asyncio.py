@@ -208,6 +208,7 @@ def test_the_end_of_the_event_loop_does_not_wait_for_what_takes_too_long(store: 
     assert (set(cancelled), dict(job.items())) == ({0, 1}, {1: "all the same"})
 
 
+@pytest.mark.slow
 def test_a_completion_that_is_cancelled_is_recorded_all_the_same(job: Job) -> None:
     """A cancelled ``acomplete`` records its result, even if it still waited for a thread."""
 

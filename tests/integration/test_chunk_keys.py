@@ -200,6 +200,7 @@ def test_views_and_records_name_the_key(children: Children, store: CheckpointSto
     in_hand.complete("done")
 
 
+@pytest.mark.slow
 def test_recovery_brings_keys_back(open_store: Opener, tmp_path: Path) -> None:
     """A recovery brings the keys of a lost store back from a backup."""
     with open_store() as store:

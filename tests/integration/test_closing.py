@@ -443,6 +443,7 @@ def test_what_cannot_be_recorded_is_said_chunk_by_chunk(
     assert store._context.storage.database.closed
 
 
+@pytest.mark.slow
 def test_what_cannot_be_recorded_when_the_process_ends_is_said_too(children: Children) -> None:
     """Nobody is there any more who could catch an error: it is a warning."""
     process = children.start(AT_EXIT, "with a full disk")

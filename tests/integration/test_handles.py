@@ -216,6 +216,7 @@ def test_a_locked_store_is_waited_for(open_store: Opener, tmp_path: Path) -> Non
 # -- what people are shown
 
 
+@pytest.mark.slow
 def test_in_doubt_with_a_handle_is_told_apart(store: CheckpointStore, children: Children, open_store: Opener) -> None:
     """Records, list, plan and view say which chunks in doubt have a handle."""
     job = store.open_job("talk.txt", chunks=CHUNKS)

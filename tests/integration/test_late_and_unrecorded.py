@@ -57,6 +57,7 @@ def test_the_log_says_of_a_repeated_recording_that_the_result_is_recorded(job: J
     assert "in vain" in execution.late.result(another, lambda: execution.submit([another]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fails", [False, True], ids=["result", "failure"])
 def test_what_came_for_a_closed_store_finds_another_folder_where_its_own_takes_no_file(
     slow: Slow, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch, *, fails: bool

@@ -217,6 +217,7 @@ def test_a_deadline_finishes_what_is_in_hand_and_pauses(job: Job, workers: int) 
     assert len(list(job.map(str.upper))) == len(CHUNKS) - done
 
 
+@pytest.mark.slow
 def test_a_deadline_ends_what_waits(job: Job) -> None:
     """A back-off of an hour, or a rate limit, is not waited for."""
 

@@ -197,6 +197,7 @@ def test_a_pause_from_elsewhere_is_raised(job: Job, store: CheckpointStore) -> N
         store.map(work, CHUNKS, file_name="talk.srt", on_pause="return")
 
 
+@pytest.mark.slow
 def test_a_pause_during_a_retry_wait_ends_at_once(job: Job) -> None:
     """Nobody waits an hour for the next try; the chunk is free again."""
     for done, _ in enumerate(job.map(Flaky(c0=1), wait=3600, workers=1, on_pause="return"), 1):

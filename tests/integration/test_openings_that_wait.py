@@ -48,6 +48,7 @@ def test_calls_of_two_loops_that_open_a_third_plan_do_not_wait_for_each_other(st
     assert [[item.result for item in loop] for loop in loops] == [["B"], ["X"]]
 
 
+@pytest.mark.slow
 def test_a_call_in_flight_that_waits_for_a_thread_may_let_that_thread_open_a_plan(store: CheckpointStore) -> None:
     """The thread would wait for the call, which waits for the thread."""
     has_item, is_through = threading.Event(), threading.Event()

@@ -82,6 +82,7 @@ def test_fewer_threads_than_workers(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert sorted(item.result for item in job.map(str.upper, workers=4)) == list("ABCDEFGH")
 
 
+@pytest.mark.slow
 def test_a_file_system_without_locks_is_named(tmp_path: Path) -> None:
     """SQLite calls a file busy that no file system locks: each error says what is the matter, and what helps."""
     lines = run(NO_LOCKS, tmp_path / "talk.db").stdout.splitlines()

@@ -94,6 +94,7 @@ def test_what_goes_is_what_the_dry_run_said(tmp_path: Path, asked: dict[str, Any
         assert (again.jobs, again.attempts) == ((), 0)
 
 
+@pytest.mark.slow
 def test_the_jobs_opened_last_stay_and_so_does_what_is_left_to_do(tmp_path: Path) -> None:
     """A half-done job that nothing replaced never goes; a superseded one does, done or not."""
     path = tmp_path / "talks.db"

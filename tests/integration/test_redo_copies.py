@@ -91,6 +91,7 @@ def test_pruning_leaves_the_tries_that_a_mark_counts_from(path: Path) -> None:
     assert finish(path)[0] == []
 
 
+@pytest.mark.slow
 def test_a_state_file_alone_knows_what_is_to_be_done_again(path: Path) -> None:
     """Where nothing else is left of the store."""
     path.unlink()
@@ -104,6 +105,7 @@ def test_a_state_file_alone_knows_what_is_to_be_done_again(path: Path) -> None:
     assert finish(path)[0] == [1, 3]
 
 
+@pytest.mark.slow
 def test_a_lost_store_is_built_from_its_state_file_with_its_marks(path: Path) -> None:
     """A damaged file, no backup: the state file says which of its results are earlier ones."""
     for backup in path.parent.glob("talks.db.*"):

@@ -156,6 +156,7 @@ def test_another_store_object_of_this_process_is_seen(manager: StateManager, mak
     exact(manager)
 
 
+@pytest.mark.slow
 def test_saves_in_threads_leave_an_exact_file(manager: StateManager, make_manager: ManagerOpener) -> None:
     """Each adds its chunk to what it loaded; nothing that was saved is lost."""
     manager.save(ProcessingState(job_id="j", file_name="a", total_chunks=40))

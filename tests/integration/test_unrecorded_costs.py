@@ -60,6 +60,7 @@ def busy(database: Database, *_: object, **__: object) -> None:
     raise StoreBusy(database.path, 0.0)
 
 
+@pytest.mark.slow
 def test_what_failed_calls_cost_is_counted_where_the_store_stays_locked(
     open_store: Opener, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,6 +39,7 @@ def schema(path: Path) -> dict[str, str]:
         )}  # fmt: skip
 
 
+@pytest.mark.slow
 def test_every_row_is_there_after_the_upgrade(old: Path) -> None:
     """Every row of every table is there after the upgrade, and after the way back."""
     before, as_1_1 = rows(old), schema(old)
