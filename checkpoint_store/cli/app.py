@@ -156,10 +156,10 @@ def run_command_line(argv: Sequence[str]) -> int:
     begin_document()
     NOTICES.begin()
     with warnings.catch_warnings():
-        warnings.showwarning = _show_warning  # type: ignore[assignment]  # it takes them by position
+        warnings.showwarning = lambda message, *_: _note(spoken(str(message)), "yellow")
         warnings.simplefilter("ignore", ResultsElsewhere)  # run says it in words of its own
         try:
-            with ended_by_signals(argv), saying_waits(lambda text: _say_wait(spoken(text, store_named_by(argv)))):
+            with ended_by_signals(argv), saying_waits(lambda text: _note(spoken(text, store_named_by(argv)), "dim")):
                 return _run(argv)
         except Terminated as ended:
             if ended.exit_code == EXIT_PAUSED:
@@ -221,12 +221,8 @@ def _screen() -> Screen:
     return Screen()
 
 
-def _show_warning(message: Warning | str, *_: object) -> None:
-    _screen().note(f"checkpoint-store: {spoken(str(message))}", style="yellow")
-
-
-def _say_wait(text: str) -> None:
-    _screen().note(f"checkpoint-store: {text}", style="dim")
+def _note(text: str, style: str) -> None:
+    _screen().note(f"checkpoint-store: {text}", style=style)
 
 
 def _program_name(first: str) -> str:
