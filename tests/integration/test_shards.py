@@ -99,6 +99,23 @@ def test_a_loop_warns_of_failed_chunks_of_its_own_shard_only(job: Job) -> None:
         list(job.map(upper, only=range(6, 9), on_error="record", max_attempts=1))
 
 
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_the_warning_of_failed_chunks_names_the_line_of_the_loop(store: CheckpointStore, *, is_whole: bool) -> None:
+    """Python shows a warning once for each line: of two loops that pass over chunks, both are seen."""
+
+    def run() -> None:
+        if is_whole:
+            store.map(Flaky(ValueError("bad"), c1=9), CHUNKS, file_name="f", on_error="record", max_attempts=1)
+        else:
+            job = store.open_job("f", chunks=CHUNKS)
+            list(job.map(Flaky(ValueError("bad"), c1=9), on_error="record", max_attempts=1))
+
+    run()
+    with pytest.warns(ChunksPassedOver, match="chunk 1: ValueError: bad") as caught:
+        run()
+    assert [warning.filename for warning in caught] == [__file__]
+
+
 def test_a_pause_in_a_shard_says_how_much_of_the_shard_is_left(job: Job) -> None:
     """What is left to others is not counted."""
     flaky = Flaky()
