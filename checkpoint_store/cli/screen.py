@@ -18,7 +18,6 @@ from rich.text import Text
 from checkpoint_store import JobStatus
 from checkpoint_store.cli.notices import NOTICES
 from checkpoint_store.cli.stdout import sayable
-from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -191,6 +190,11 @@ def costs(values: Sequence[float]) -> list[str]:
 def percent(completed: int, total: int) -> str:
     """Return a share in percent, rounded down: 100% means that all chunks are completed."""
     return f"{100 * completed // total if total else 100}%"
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: ``1 job``, ``1,200 jobs``."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def chunk_count(count: int) -> str:

@@ -22,11 +22,10 @@ from checkpoint_store.cli.options import (
     store_command,
 )
 from checkpoint_store.cli.paths import STANDARD, FileOrDash, on_one_line, path_text
-from checkpoint_store.cli.screen import Screen, chunk_count, to_redo_text
+from checkpoint_store.cli.screen import Screen, chunk_count, counted, to_redo_text
 from checkpoint_store.cli.stand_in import open_or_create
 from checkpoint_store.cli.stdout import harmless_json, print_array, print_json, print_text
 from checkpoint_store.cli.table import print_csv, refuse_two_formats, table_options
-from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -24,11 +24,10 @@ from checkpoint_store.cli.paths import STANDARD, FileOrDash, job_name, path_text
 from checkpoint_store.cli.run.inputs import UnusableInputError
 from checkpoint_store.cli.run.plan_options import checked_encoding, checked_field
 from checkpoint_store.cli.run.request import Request, cuts_files
-from checkpoint_store.cli.screen import Screen, chunk_count
+from checkpoint_store.cli.screen import Screen, chunk_count, counted
 from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.transcripts.reading.text import UnreadableTranscriptError
 from checkpoint_store.cli.transcripts.split import UnknownTokenizerError
-from checkpoint_store.errors import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -18,10 +18,10 @@ from checkpoint_store import doctor as examine
 from checkpoint_store.cli.messages import spoken
 from checkpoint_store.cli.options import open_for_reading, store_command
 from checkpoint_store.cli.paths import FileOrDash, path_text, typed_line
-from checkpoint_store.cli.screen import PIPE_WIDTH, Screen
+from checkpoint_store.cli.screen import PIPE_WIDTH, Screen, counted
 from checkpoint_store.cli.stdout import print_json
 from checkpoint_store.cli.table import print_table
-from checkpoint_store.errors import StoreDamaged, counted
+from checkpoint_store.errors import StoreDamaged
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
