@@ -107,7 +107,7 @@ def test_what_has_ended_is_recorded_however_often_the_loop_is_interrupted(
         raise KeyboardInterrupt
 
     job = store.open_job("talk.srt", total_chunks=1)
-    monkeypatch.setattr(Recorder, "outcomes", interrupted)
+    monkeypatch.setattr(Recorder, "_sort", interrupted)
     with pytest.raises(KeyboardInterrupt):
         list(job.map(lambda index: {"index": index, "cost": 0.5}, workers=workers))
     assert (job.result(0), job.costs().cost, job.in_doubt_chunks()) == ({"index": 0, "cost": 0.5}, 0.5, [])
