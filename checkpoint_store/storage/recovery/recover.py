@@ -18,8 +18,7 @@ from checkpoint_store.model.state.state import ProcessingState
 from checkpoint_store.storage.connection.open_lock import has_connection, who_has_open
 from checkpoint_store.storage.files.names import StoreFiles, moved_aside
 from checkpoint_store.storage.files.siblings import Siblings
-from checkpoint_store.storage.recovery.job_recovery import JobRecovery
-from checkpoint_store.storage.recovery.merge_copies import all_copies, build, without_deleted
+from checkpoint_store.storage.recovery.merge_copies import JobRecovery, all_copies, build
 from checkpoint_store.storage.recovery.salvage.store_file import read_copy
 from checkpoint_store.system.descriptors import shortage_now
 from checkpoint_store.system.files import sync_folder, temporary_path
@@ -29,6 +28,8 @@ from checkpoint_store.system.paths import is_there
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
+
+    from checkpoint_store.storage.recovery.salvage.copies import Copy
 
 _DESCRIPTORS: Final = 8
 """A recovery has a copy, its WAL, its index, the new store and a folder open: what cannot be opened would look lost."""
@@ -80,7 +81,7 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     state_files = tuple(state_files)
     Siblings(path).remove_unfinished()
     copies = all_copies(path, state_files)
-    deleted = without_deleted(copies)
+    deleted = _without_deleted(copies)
     if not any(copy.jobs for copy in copies) and not accept_loss:
         raise StoreDamaged(path, f"{reason}; no job can be read from it or any other copy", remedy=_accepting(path))
     fresh = temporary_path(path)
@@ -99,6 +100,25 @@ def recover(path: Path, state_files: Iterable[Path], reason: str, *, accept_loss
     moved += _move_copies_aside(path, state_files, lossy=any(job.lost_chunks for job in jobs))
     put_in_place(path)
     return dataclasses.replace(report, moved_aside=moved)
+
+
+def _without_deleted(copies: list[Copy]) -> dict[str, str]:
+    """Drop from each copy the jobs that were deleted later. Return the deleted jobs with the time of the deletion.
+
+    A state file is removed together with its job. So a state file of a job that a backup calls deleted is newer than
+    the backup, and the job stays.
+    """
+    deleted: dict[str, str] = {}
+    for position, copy in enumerate(copies):
+        for job_id, moment in copy.deleted.items():
+            if any(job_id in better.jobs for better in copies[: position + 1]):
+                continue
+            deleted[job_id] = moment
+            for older in copies[position:]:
+                if not (copy.backup and older.state):
+                    older.jobs.pop(job_id, None)
+                    older.chunks.pop(job_id, None)
+    return {job_id: moment for job_id, moment in deleted.items() if not any(job_id in copy.jobs for copy in copies)}
 
 
 def put_in_place(path: Path) -> None:
