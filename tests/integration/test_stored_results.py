@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from each_case import each_case
 
-from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobNotFound, PlanChanged
+from checkpoint_store import CheckpointStore, InvalidArgumentError, Job, JobNotFound, PlanChanged, ProcessingState
 
 from .claims_tools import CLAIM
 
@@ -405,6 +405,21 @@ def test_names_are_compared_in_one_spelling(store: CheckpointStore) -> None:
     with pytest.raises(PlanChanged) as caught:
         store.open_job(composed, chunks=TALK[:3])
     assert [difference.field for difference in caught.value.differences] == ["total_chunks"]
+
+
+def test_a_name_in_neither_spelling_leads_to_its_job(store: CheckpointStore) -> None:
+    """A saved state whose name was put together from two spellings is the job of its file, under each of them."""
+    spellings = [unicodedata.normalize("NFC", "Ü é.srt"), unicodedata.normalize("NFD", "Ü é.srt"), "Ü e\u0301.srt"]
+    state = ProcessingState(
+        job_id="saved", file_name=spellings[-1], total_chunks=5, completed_chunks=[0], status="paused"
+    )
+    path = store.path.with_name("saved.json")
+    path.write_text(state.replace(processed_results=["x"]).to_json(), encoding="utf-8")
+    store.import_state(path)
+    assert [store.job(name).job_id for name in spellings] == ["saved"] * 3
+    assert [store.open_job(name, total_chunks=5).job_id for name in spellings] == ["saved"] * 3
+    new = store.open_job(spellings[0], total_chunks=5, fresh=True)
+    assert store.job("saved").superseded_by == new.job_id
 
 
 @pytest.mark.parametrize("name", [b"bytes", Path("\udcff"), 5])

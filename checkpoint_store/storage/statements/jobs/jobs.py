@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from checkpoint_store.errors import JobNotFound
 from checkpoint_store.model.clock import now
+from checkpoint_store.model.plan import normal_name
 from checkpoint_store.storage.records.records import JobRecord
 from checkpoint_store.storage.sql import (
     bindparam,
@@ -72,6 +73,7 @@ _WITH_RESULTS: Final = """(
 _INCOMPLETE: Final = """superseded_by IS NULL AND (
     completed_count < total_chunks OR EXISTS (SELECT 1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id)
 )"""
+_NOT_ASCII: Final = Statement(lambda: "SELECT DISTINCT file_name FROM jobs WHERE file_name GLOB '*[^ -~]*'")
 _NO_LONGER_CURRENT: Final = Statement(
     jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
 )
@@ -127,14 +129,18 @@ def named(spellings: int) -> str:
     return f"file_name IN ({', '.join(f':name_{number}' for number in range(spellings))})"
 
 
-def spelt(file_name: str) -> dict[str, str]:
+def spelt(connection: sqlite3.Connection, file_name: str) -> dict[str, str]:
     """Return the spellings of a file name under which jobs of the file may be, as the values of :func:`named`.
 
-    A job that was opened has its name in NFC. A state that was saved or imported has it as it was given, and on macOS
-    names come in NFD.
+    A job that was opened has its name in NFC. A state that was saved or imported has its name as it was given: on macOS
+    in NFD, and where a name was put together from parts, in neither form.
     """
-    forms = [] if file_name.isascii() else [unicodedata.normalize(form, file_name) for form in ("NFC", "NFD")]
-    return {f"name_{number}": form for number, form in enumerate([file_name, *forms])}
+    names = [file_name]
+    if not file_name.isascii():
+        names += (unicodedata.normalize(form, file_name) for form in ("NFC", "NFD"))
+        stored = (name for (name,) in _NOT_ASCII.run(connection) if name not in names)
+        names += [name for name in stored if normal_name(name) == names[1]]
+    return {f"name_{number}": name for number, name in enumerate(names)}
 
 
 @statement_for_arguments
@@ -202,7 +208,7 @@ def list_jobs(
 
     ``passed_over``: takes the errors of the jobs whose rows cannot be read; without it, the first one is raised.
     """
-    names = {} if file_name is None else spelt(file_name)
+    names = {} if file_name is None else spelt(connection, file_name)
     filters = {
         _OF_STATUS: status is not None,
         _IS_CURRENT: current,
@@ -240,7 +246,7 @@ def _supersede_others(connection: sqlite3.Connection, job_id: str, file_name: st
     """Record in the other jobs of a file which job superseded them. A job without a file name has no other jobs."""
     _NOT_SUPERSEDED.run(connection, in_job=job_id)
     if file_name:
-        names = spelt(file_name)
+        names = spelt(connection, file_name)
         _supersede(len(names)).run(connection, newest=job_id, **names)
 
 

@@ -186,7 +186,7 @@ def _candidates(connection: sqlite3.Connection, request: OpenRequest) -> Iterato
     The index on ``file_name`` gives them in this order: its rows are sorted by ``job_number``, the table's rowid.
     """
     plan = request.plan
-    names = job_statements.spelt(plan.file_name)
+    names = job_statements.spelt(connection, plan.file_name)
     given: dict[str, Any] = {"total": plan.total_chunks, "in_order": int(plan.sequential), **names}
     if plan.chunks_digest is not None:
         given |= {"digest": plan.chunks_digest, "old_digest": request.digest_by(1)}
