@@ -8,7 +8,7 @@ from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records.open_requests import OpenRequest
 from checkpoint_store.storage.records.state_fields import metadata_text
-from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
+from checkpoint_store.storage.sql import bindparam, func, jobs, select
 from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
@@ -26,11 +26,12 @@ _J: Final = jobs.c
 _JOB_NUMBER_GAP: Final = 1024
 """Add this number to the numbers of the jobs here if no numbers below them are free."""
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
-_LOOKED: Final = ("looked_number", "looked_jobs", "looked_chunks")
 _LEAST_NUMBER: Final = Statement(select(func.min(_J.job_number), func.max(_J.is_current)))
 # In two steps: each number is unique at each moment, and SQLite looks at one row after the other.
 _LOWER_NUMBERS: Final = Statement(
-    jobs.update().values({"job_number": -_J.job_number - bindparam("gap"), **dict.fromkeys(_LOOKED, null())})
+    jobs.update().values(
+        job_number=-_J.job_number - bindparam("gap"), looked_number=_J.looked_number + bindparam("gap")
+    )
 )
 _RAISE_NUMBERS: Final = Statement(jobs.update().values(job_number=-_J.job_number))
 
@@ -93,7 +94,8 @@ def _digest_of(job: JobRecord) -> dict[str, Any]:
 def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, job: JobRecord) -> None:
     """Add a job without its chunks, with a lower number than the jobs here: the newest job here stays the newest.
 
-    A job of the same file here supersedes it. If no job is current here, the current job of the other store is.
+    A job of the same file here supersedes it. If no job is current here, the current job of the other store is. If it
+    was opened to reuse results, it still shares them with its file's other jobs: a change that is undone costs nothing.
     """
     (values,) = named_rows(rows_of_job("jobs").run(other, in_job=job.job_id))
     newest = job_statements.list_jobs(connection, path, file_name=job.file_name, limit=1) if job.file_name else []
@@ -103,11 +105,13 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
             step.run(connection, gap=_JOB_NUMBER_GAP)
         least += _JOB_NUMBER_GAP
     is_shown = not has_current and job.is_current
-    values |= dict.fromkeys(_LOOKED)
     values |= {
         "job_number": _JOB_NUMBER_GAP if least is None else least - 1,
         "completed_count": 0,
         "is_current": int(is_shown),
+        "looked_number": None if values["looked_number"] is None else 0,
+        "looked_jobs": None,
+        "looked_chunks": None,
         "superseded_by": newest[0].job_id if newest else None,
     }
     if job.status is JobStatus.RUNNING:  # nobody works on it here

@@ -207,7 +207,16 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
                 jobs[job_id] = jobs[job_id] | of_chunks
     wanted = [name for name in COLUMNS["jobs"] if name not in _MADE_ANEW]
     ordered = sorted(jobs.items(), key=lambda item: item[1].get("job_number") or _JOB_NUMBER_MAX)
-    return {job_id: {name: values[name] for name in wanted} for job_id, values in ordered}
+    return {
+        job_id: {name: values[name] for name in wanted} | {"looked_number": _looked_number(job_id, copies)}
+        for job_id, values in ordered
+    }
+
+
+def _looked_number(job_id: str, copies: list[Copy]) -> int | None:
+    """Return 0 for a job that was opened to reuse results, else None: it shares them with its file's other jobs."""
+    having = (copy.jobs[job_id] for copy in copies if job_id in copy.jobs)
+    return 0 if any(values.get("looked_number") is not None for values in having) else None
 
 
 def _filled(job_id: str, unread: Collection[str], copies: list[Copy]) -> dict[str, Any]:
