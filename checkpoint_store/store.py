@@ -223,7 +223,11 @@ class CheckpointStore(StoreMaintenance):
         return next(map(self._job, self._open.reading.jobs.matching(limit=1)), None)
 
     def current_job(self) -> Job | None:
-        """Return the job that the state file shows; None if the store has no job, or the job was cleared."""
+        """Return the job that a :class:`StateManager` loads; None if the store has no job, or the job was cleared.
+
+        It is the job that :meth:`open_job` or :meth:`StateManager.save` took up last. The state file shows it until
+        another job is changed.
+        """
         return next(map(self._job, self._open.reading.jobs.matching(current=True)), None)
 
     def _job(self, record: JobRecord) -> Job:
