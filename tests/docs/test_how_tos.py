@@ -27,7 +27,7 @@ _CHANGES = (
     (r"(?m)^\d\d:\d\d:\d\d  .*\n", ""),  # how far a run is, every ten seconds: on a slow machine
     (r"in [\d.]+ s; work p50 [\d.]+ s, p95 [\d.]+ s, p99 [\d.]+ s", "in T s; work p50 T s, p95 T s, p99 T s"),
     (r"in \d+(?:\.\d)? s", "in T s"),
-    (r"(passed|failed) in [\d.]+s", r"\1 in T s"),
+    (r"(passed|failed) in [\d.]+s(?: \([\d:]+\))?", r"\1 in T s"),
     (r"seconds [\d.]+", "seconds T"),
     (r"job [0-9a-f]{8}\b", "job ID"),
     (r"\b[0-9a-f]{8}  ", "ID  "),
