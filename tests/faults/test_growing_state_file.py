@@ -21,6 +21,8 @@ from faults.workload import ACKS
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from conftest import Children
+
     from faults.conftest import Figures
 
 CHILD = program(__file__, "growing")
@@ -62,12 +64,12 @@ def test_a_power_cut_leaves_the_state_file_whole(shim: Path, fast_folder: Path, 
     figures("growing state file, power cuts", states=states, without_one_before=gone)
 
 
-def _kills(folder: Path, kills: int, total: int) -> tuple[int, int]:
+def _kills(children: Children, folder: Path, kills: int, total: int) -> tuple[int, int]:
     """Kill a job at random moments; after each kill, look at its files, and now and then open its store."""
     random.seed(4)
     killed = gone = 0
     while killed < kills:
-        child = subprocess.Popen([sys.executable, CHILD, folder, str(total)], env=child_environment())
+        child = children.start(CHILD, folder, total)
         acks = folder / ACKS
         begun = acks.stat().st_size if acks.exists() else 0
         while child.poll() is None and (not acks.exists() or acks.stat().st_size == begun):
@@ -93,18 +95,18 @@ def _kills(folder: Path, kills: int, total: int) -> tuple[int, int]:
 
 
 @pytest.mark.slow
-def test_a_kill_leaves_the_state_file_whole(tmp_path: Path) -> None:
-    """Twelve kills leave the state file whole, the file before it whole or gone, and nothing else behind."""
+def test_a_kill_leaves_the_state_file_whole(children: Children, tmp_path: Path) -> None:
+    """Eight kills leave the state file whole, the file before it whole or gone, and nothing else behind."""
     folder = tmp_path / "run"
     folder.mkdir()
-    _kills(folder, 12, 200)
+    _kills(children, folder, 8, 200)
 
 
 @pytest.mark.storm
 @pytest.mark.timeout(3600)
-def test_three_hundred_kills_leave_the_state_file_whole(tmp_path: Path, figures: Figures) -> None:
+def test_three_hundred_kills_leave_the_state_file_whole(children: Children, tmp_path: Path, figures: Figures) -> None:
     """Three hundred kills leave the state file whole."""
     folder = tmp_path / "run"
     folder.mkdir()
-    killed, gone = _kills(folder, 300, 200)
+    killed, gone = _kills(children, folder, 300, 200)
     figures("growing state file, kills", kills=killed, without_one_before=gone, torn=0)

@@ -42,7 +42,7 @@ def _prove(found: dict[str, Any]) -> dict[str, object]:
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_a_failing_call_loses_nothing(shim: Path, fast_folder: Path, operation: str, figures: Figures) -> None:
     """Each of some calls fails (no space, I/O error, half a write): what was recorded is safe, a new try converges."""
-    figures(f"io-errors, {operation}, some calls", **_prove(_sweep(shim, fast_folder, operation, step=17)))
+    figures(f"io-errors, {operation}, some calls", **_prove(_sweep(shim, fast_folder, operation, step=47)))
 
 
 @pytest.mark.slow

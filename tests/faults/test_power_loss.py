@@ -193,7 +193,7 @@ def journal(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return str(request.param)
 
 
-SOME = 40
+SOME = 25
 """The number of points of the run in the short form."""
 SAMPLES = 4
 """The number of random contents at each point of the run in the long form."""

@@ -114,10 +114,13 @@ def test_killed_while_it_submits(children: Children, talk: Path, provider: str, 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("provider", "before"), [("openai", False), ("anthropic", True)])
-def test_killed_at_every_call_of_the_service(children: Children, talk: Path, provider: str, before: bool) -> None:
+@pytest.mark.parametrize("apart", [2, pytest.param(1, marks=pytest.mark.storm)])
+@pytest.mark.parametrize(("provider", "before", "first"), [("openai", False, 1), ("anthropic", True, 2)])
+def test_killed_at_every_call_of_the_service(
+    children: Children, talk: Path, provider: str, before: bool, first: int, apart: int
+) -> None:
     """Before the service did anything, or after it did it and before the answer came: nothing is submitted twice."""
-    for number in range(1, CALLS_MAX):
+    for number in range(first, CALLS_MAX, apart):
         for path in talk.glob(".processing_state*"):
             path.unlink()
         with serving(provider) as server:
@@ -130,10 +133,13 @@ def test_killed_at_every_call_of_the_service(children: Children, talk: Path, pro
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("provider", "when"), [("openai", "before"), ("anthropic", "after")])
-def test_killed_at_every_call_of_the_store(children: Children, talk: Path, provider: str, when: str) -> None:
+@pytest.mark.parametrize("apart", [2, pytest.param(1, marks=pytest.mark.storm)])
+@pytest.mark.parametrize(("provider", "when", "first"), [("openai", "before", 1), ("anthropic", "after", 2)])
+def test_killed_at_every_call_of_the_store(
+    children: Children, talk: Path, provider: str, when: str, first: int, apart: int
+) -> None:
     """Before a handle or a result was recorded, or after it: nothing is submitted twice."""
-    for number in range(1, CALLS_MAX):
+    for number in range(first, CALLS_MAX, apart):
         for path in talk.glob(".processing_state*"):
             path.unlink()
         with serving(provider) as server:

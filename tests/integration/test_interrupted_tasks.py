@@ -75,11 +75,14 @@ def paid_where_interrupted(job: Job, place: int) -> tuple[list[int], bool]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+@pytest.mark.parametrize("apart", [3, pytest.param(1, marks=pytest.mark.storm)])
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")  # of a task whose making is interrupted: its work never begins
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_anywhere_in_the_tasks_hangs_nothing_and_loses_no_result(store: CheckpointStore) -> None:
+def test_an_interrupt_anywhere_in_the_tasks_hangs_nothing_and_loses_no_result(
+    store: CheckpointStore, apart: int
+) -> None:
     """``asyncio.run`` comes to its end, and each chunk that was paid for is complete."""
-    for place in count(1):
+    for place in count(1, apart):
         job = store.open_job(f"talk{place}.srt", total_chunks=CHUNKS)
         paid, is_interrupted = paid_where_interrupted(job, place)
         assert (sorted(paid), place) == ([index for index, _ in job.items()], place)

@@ -59,7 +59,7 @@ def writing_bytes(job: Job, start: int, stop: int) -> int:
     return most
 
 
-@pytest.mark.parametrize("chunks", [3_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("chunks", [3_000, pytest.param(24_000, marks=pytest.mark.slow)])
 def test_a_state_file_of_many_chunks_is_written_in_little_memory(job: Job, chunks: int) -> None:
     """Writing a state file takes less than sixteen more bytes for each chunk, whether the file is whole or grows."""
     steps = [0, FEW, 2 * FEW, chunks // 2, chunks]  # the first writing imports modules
@@ -67,7 +67,7 @@ def test_a_state_file_of_many_chunks_is_written_in_little_memory(job: Job, chunk
     assert max(many) < few + PAGES_BYTES + 16 * chunks, (few, many)
 
 
-@pytest.mark.parametrize("chunks", [4_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("chunks", [4_000, pytest.param(16_000, marks=pytest.mark.slow)])
 def test_a_backup_of_many_results_is_looked_through_in_little_memory(
     store: CheckpointStore, job: Job, tmp_path: Path, chunks: int
 ) -> None:
@@ -78,7 +78,7 @@ def test_a_backup_of_many_results_is_looked_through_in_little_memory(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chunks", [4_000, 40_000])
+@pytest.mark.parametrize("chunks", [4_000, 16_000])
 def test_a_damaged_backup_of_many_results_is_thinned_out_in_little_memory(
     store: CheckpointStore, job: Job, tmp_path: Path, chunks: int
 ) -> None:

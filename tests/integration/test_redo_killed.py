@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("apart", [7, pytest.param(1, marks=pytest.mark.storm)])
+@pytest.mark.parametrize("apart", [13, pytest.param(1, marks=pytest.mark.storm)])
 def test_a_redo_that_is_killed_goes_on(apart: int, children: Children) -> None:
     """At each kill every chunk has a result, the mark of a chunk goes with its earlier result, and the rest is done."""
     process = children.start(program(__file__, "redo_killed"), apart)

@@ -44,7 +44,7 @@ MANY = program(__file__, "many_jobs")
     [("pending", 1), ("exclusive", 1), ("fail", 1), ("map", 1), ("by number", 0), ("break", 1)],
 )
 def test_a_store_goes_through_any_number_of_inputs(way: str, left: int, children: Children) -> None:
-    """The README's loop over 300 inputs, with 256 descriptors: what one job needed is given back for the next."""
+    """The README's loop over 120 inputs, with 100 descriptors: what one job needed is given back for the next."""
     files_in_hand = int(way == "break")  # the chunk that the last loop handed out is still referred to
     assert children.run(MANY, way).split() == ["0", str(files_in_hand), str(left)]
 

@@ -46,7 +46,7 @@ async def loop(job: Job) -> None:
 
 
 def work_off(job: Job, way: str) -> None:
-    """Do all of a job in one of the ways, three chunks at a time where there is a choice."""
+    """Do all of a job in one of the ways, two or three chunks at a time where there is a choice."""
     options: dict[str, Any] = {"wait": 0}
     with ExitStack() as stack:
         if way == "asyncio":
@@ -57,7 +57,8 @@ def work_off(job: Job, way: str) -> None:
         elif way == "thread pool":
             options["executor"] = stack.enter_context(ThreadPoolExecutor(3))
         elif way.startswith("dask"):
-            client = dask_client(stack, 3, processes=way == "dask processes")
+            processes = way == "dask processes"
+            client = dask_client(stack, 2 if processes else 3, processes=processes)
             options["executor"] = client.get_executor(pure=False)
         elif way in METHODS:
             options["executor"] = stack.enter_context(ProcessPoolExecutor(3, mp_context=get_context(way)))

@@ -1,4 +1,4 @@
-"""Work through 300 jobs in one way, with few descriptors; print how many descriptors, locks and runners are left."""
+"""Work through 120 jobs in one way, with few descriptors; print how many descriptors, locks and runners are left."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 from checkpoint_store import CheckpointStore
 
-resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
 chunk: Any = None
 exclusive, fds = sys.argv[1] == "exclusive", []
 with CheckpointStore("talks.db", durability="process", state_file=None) as store:
-    for number in range(300):
+    for number in range(120):
         job = store.open_job(f"input {number}", chunks=["we choose", "to go"], exclusive=exclusive)
         if sys.argv[1] == "fail":
             job.fail_chunk(0, "no")
