@@ -28,22 +28,27 @@ def status_of(path: str | Path, *, follow_symlinks: bool = True) -> os.stat_resu
 
 def is_there(path: Path) -> bool:
     """Return whether a file or a folder is at ``path``; an error if the file system does not say (a dead mount)."""
-    return _status(path) is not None
+    return status_if_there(path) is not None
 
 
 def is_folder(path: Path) -> bool:
     """Return whether a folder is at ``path``; an error as of :func:`is_there`."""
-    status = _status(path)
+    status = status_if_there(path)
     return status is not None and stat.S_ISDIR(status.st_mode)
 
 
-def _status(path: Path) -> os.stat_result | None:
+def status_if_there(path: str | Path) -> os.stat_result | None:
+    """Return the status of the file or folder at ``path``; None if nothing is there.
+
+    Raises:
+        StorageUnavailableError: the file system does not say; see :func:`is_there`.
+    """
     try:
         return os.stat(path)
     except OSError as error:
         if error.errno in _NOTHING_THERE:
             return None
-        raise storage_error(error, path) from error
+        raise storage_error(error, Path(path)) from error
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from checkpoint_store.storage.files.identity import (
 from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.system.descriptors import OpenFile, lock_for_all
 from checkpoint_store.system.log import log
+from checkpoint_store.system.paths import status_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,11 +94,8 @@ class FileGuard:
         What is written to a removed WAL is lost at a kill, and no other process sees what is in a removed index. The
         two are looked at from time to time only.
         """
-        try:
-            status = os.stat(self._name)
-        except OSError:
-            raise gone(self._path) from None
-        if (status.st_dev, status.st_ino) != identity:
+        status = status_if_there(self._name)
+        if status is None or (status.st_dev, status.st_ino) != identity:
             raise gone(self._path)
         if status.st_mtime_ns != self._written_at:
             self._look_at_file(status)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from checkpoint_store.errors import StorageUnavailableError, StoreDamaged, StoreTargetError
 from checkpoint_store.storage.files.names import StoreFiles, has_bytes
-from checkpoint_store.system.paths import is_mount_point, is_there
+from checkpoint_store.system.paths import is_mount_point, is_there, status_if_there
 
 if TYPE_CHECKING:
+    import os
     from pathlib import Path
 
 
@@ -21,12 +21,13 @@ _BESIDE: Final = "its WAL and its locks lie under one name only, so acknowledged
 
 
 def identity_of(name: str | Path) -> FileIdentity | None:
-    """Return the identity of the file that is at a path now; None if no file is there."""
-    try:
-        status = os.stat(name)
-    except OSError:
-        return None
-    return status.st_dev, status.st_ino
+    """Return the identity of the file that is at a path now; None if no file is there.
+
+    Raises:
+        StorageUnavailableError: the file system does not say.
+    """
+    status = status_if_there(name)
+    return None if status is None else (status.st_dev, status.st_ino)
 
 
 def refuse_second_name(path: Path, status: os.stat_result) -> None:
