@@ -215,8 +215,7 @@ def _all_jobs(copies: list[Copy]) -> dict[str, dict[str, Any]]:
 
 def _looked_number(job_id: str, copies: list[Copy]) -> int | None:
     """Return 0 for a job that was opened to reuse results, else None: it shares them with its file's other jobs."""
-    having = (copy.jobs[job_id] for copy in copies if job_id in copy.jobs)
-    return 0 if any(values.get("looked_number") is not None for values in having) else None
+    return 0 if any(copy.jobs.get(job_id, {}).get("looked_number") is not None for copy in copies) else None
 
 
 def _filled(job_id: str, unread: Collection[str], copies: list[Copy]) -> dict[str, Any]:

@@ -73,7 +73,7 @@ _WITH_RESULTS: Final = """(
 _INCOMPLETE: Final = """superseded_by IS NULL AND (
     completed_count < total_chunks OR EXISTS (SELECT 1 FROM chunk_redos WHERE chunk_redos.job_id = jobs.job_id)
 )"""
-_NOT_ASCII: Final = Statement(lambda: "SELECT DISTINCT file_name FROM jobs WHERE file_name GLOB '*[^ -~]*'")
+_NOT_ASCII: Final = Statement("SELECT DISTINCT file_name FROM jobs WHERE file_name GLOB '*[^ -~]*'")
 _NO_LONGER_CURRENT: Final = Statement(
     jobs.update().where(_J.is_current == 1, _J.job_id != bindparam("but_job")).values(is_current=0)
 )
