@@ -342,14 +342,17 @@ def test_a_recovery_with_a_loss_that_ends_early_keeps_what_a_backup_has(
     assert all(".corrupt-" in path.name for path in tmp_path.glob("talks.db.backup-*"))
 
 
-# For N = 0, 1, 2 …: recovers in a fork of this warm process, which is killed in place of the Nth call that creates,
-# renames, removes, opens or syncs something; then opens the store again and tells what is there.
+# For every K-th N from 0 on: recovers in a fork of this warm process, which is killed in place of the Nth call that
+# creates, renames, removes, opens or syncs something; then opens the store again and tells what is there.
 KILLED = program(__file__, "killed_recovery")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("what", ["with a log", pytest.param("ruined", marks=pytest.mark.slow)])
-def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, children: Children, what: str) -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.storm)])
+@pytest.mark.parametrize("what", ["with a log", "ruined"])
+def test_a_recovery_that_is_killed_at_any_step_loses_nothing(
+    tmp_path: Path, children: Children, what: str, every: int
+) -> None:
     """A recovery that was killed at any step and is opened again has everything that any copy knew of."""
     model = tmp_path / "model"
     model.mkdir()
@@ -368,13 +371,13 @@ def test_a_recovery_that_is_killed_at_any_step_loses_nothing(tmp_path: Path, chi
             file.seek(2 * 8192)
             file.write(b"\xa5" * 8192)
     known = {index: _result(index) for index in range(9 if what == "ruined" else 11)}
-    steps = [json.loads(line) for line in children.run(KILLED).splitlines()]
+    steps = [json.loads(line) for line in children.run(KILLED, every).splitlines()]
     for step, status, found, problems, strays in steps:
         assert status in (0, 9), step
         assert {int(index): result for index, result in found.items()} == known, step
         assert (problems, strays) == ([], []), step
     assert steps[-1][1] == 0
-    assert len(steps) > 10
+    assert len(steps) > 10 // every
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Kill a recovery in place of each call that changes a file, then open the store again and tell what is there."""
+"""Kill a recovery in place of every K-th call that changes a file, then open the store again and tell what is there."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sys
 import warnings
 
 from storms.forking import import_early
@@ -28,7 +29,7 @@ def dying(real):
     return call
 
 
-for step in range(500):
+for step in range(0, 500, int(sys.argv[1])):
     shutil.copytree("model", "work")
     child = os.fork()
     if child == 0:
