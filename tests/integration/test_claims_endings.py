@@ -14,7 +14,6 @@ from each_case import each_case
 
 from checkpoint_store import CheckpointStore, ChunkAlreadyCompleted, ChunkOutOfRange, Job, JobNotFound, StateManager
 from checkpoint_store.execution.claims.chunk_queue import PAUSE_CHECK_INTERVAL_SECONDS
-from checkpoint_store.execution.claims.runner import OwnRunner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -379,10 +378,11 @@ def test_an_interrupt_at_the_end_of_a_loop_leaves_no_chunk_claimed(
     queue = job._execution.queue()
     chunks = queue.take(2)
 
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+    class Interrupted(set[Any]):
+        def discard(self, _: object) -> None:
+            raise KeyboardInterrupt
 
-    monkeypatch.setattr(OwnRunner, "leave", interrupted)
+    monkeypatch.setattr(queue.claims.runner, "loops", Interrupted(queue.claims.runner.loops))
     with pytest.raises(KeyboardInterrupt):
         queue.close(chunks)
     assert [chunk.index for chunk in open_store().job(job.job_id)._execution.queue().take(2)] == [0, 1]
