@@ -90,7 +90,7 @@ def test_the_way_back_is_refused_where_a_job_is_pending(tmp_path: Path) -> None:
     with StateManager(tmp_path / "talks.json") as manager:
         manager.save(ProcessingState(file_name="a", total_chunks=2))
     before = rows(path)
-    with pytest.raises(MigrationFailed, match="no status 'pending', and 1 jobs have it"):
+    with pytest.raises(MigrationFailed, match="no status 'pending', and 1 job has it"):
         migrate(path, to="1.1")
     assert (rows(path), migration_status(path).current) == (before, "1.5")
     with StateManager(tmp_path / "talks.json") as manager:

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 
-from checkpoint_store import CheckpointStore, MigrationFailed, StoreDamaged, migrate, migration_status, recover_store
+from checkpoint_store import (
+    CheckpointStore,
+    MigrationFailed,
+    StoreDamaged,
+    migrate,
+    migration_status,
+    recover_store,
+)
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+    from checkpoint_store import Job
 
 
 @pytest.fixture
@@ -60,3 +71,68 @@ def test_a_way_back_that_a_view_of_a_user_bars_names_the_way_out(path: Path) -> 
     assert recover_store(path).not_taken == ("view mine",)
     migrate(path, to="1.4")
     assert migration_status(path).current == "1.4"
+
+
+@dataclass
+class Page:
+    """A chunk of which fingerprint rule 1 reads only the text."""
+
+    text: str
+    speaker: str
+
+
+def of_objects(store: CheckpointStore) -> Job:
+    """Pay for a chunk that is an object."""
+    job = store.open_job("talk.txt", chunks=[Page("a", "x")])
+    list(job.map(lambda page: page.text))
+    return job
+
+
+def with_a_costly_failure(store: CheckpointStore) -> Job:
+    """Pay for a try that fails."""
+    job = store.open_job("talk.txt", chunks=["a"])
+    next(job.pending()).fail("no", cost=0.5)
+    return job
+
+
+def edited(store: CheckpointStore) -> Job:
+    """Edit the first of two chunks that are not done, and pay for the second."""
+    store.open_job("talk.txt", chunks=["a", "b"])
+    job = store.open_job("talk.txt", chunks=["A", "b"], on_change="reuse")
+    job.complete(1, "B")
+    return job
+
+
+@pytest.mark.slow_variants
+@pytest.mark.parametrize(
+    ("work", "reason"),
+    [
+        (of_objects, "does not identify a chunk by all fields of an object, and job {} has results of such chunks"),
+        (with_a_costly_failure, "cannot say what a failed attempt cost, and job {} has such costs"),
+        (
+            edited,
+            "cannot say which jobs share results, and job {} shares them with an earlier job of its file (on_change='reuse')",
+        ),
+    ],
+)
+def test_a_way_back_after_which_work_would_be_paid_for_twice_is_refused(
+    tmp_path: Path, work: Callable[[CheckpointStore], Job], reason: str
+) -> None:
+    """A downgrade behind schema 1.3 is refused if results would not be found again or costs be lost; it names the job."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        job_id = work(store).job_id
+    with pytest.raises(MigrationFailed) as refused:
+        migrate(store.path, to="1.2")
+    assert refused.value.reason.startswith(f"schema 1.2 {reason.format(job_id)}; ")
+    assert migration_status(store.path).current == "1.5"
+    migrate(store.path, to="1.3")
+
+
+@pytest.mark.slow
+def test_a_refusal_counts_with_a_noun(tmp_path: Path) -> None:
+    """A refused downgrade says "1 result was", not "1 results were", and names the schema that was asked for."""
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.open_job("talk.txt", chunks=["a", "b"]).complete(0, "A")
+        store.open_job("talk.txt", chunks=["a", "c"], on_change="reuse")
+    with pytest.raises(MigrationFailed, match=r"schema 1\.1 cannot .*, and 1 result was carried over .*; it would"):
+        migrate(store.path, to="1.1")

@@ -56,7 +56,7 @@ def test_going_back_keeps_all_that_1_2_knows(tmp_path: Path) -> None:
     with CheckpointStore(path, state_file=None) as store:
         assert [job.state().replace(version="1.2") for job in store.jobs()] == before
         store.open_job("other.txt", chunks=["x", make_dump.CHUNKS[0]], **SETTINGS, on_change="reuse")
-    with pytest.raises(MigrationFailed, match="1 results were carried over"):
+    with pytest.raises(MigrationFailed, match="1 result was carried over"):
         migrate(path, to="1.2")
 
 

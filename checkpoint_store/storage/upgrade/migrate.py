@@ -32,6 +32,7 @@ from checkpoint_store.storage.files.names import StoreFiles
 from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.opening_checks import compare_with_backup, refuse_triggers
 from checkpoint_store.storage.upgrade.additions import additions_kept, refusal_of_taken_names
+from checkpoint_store.storage.upgrade.way_back import RefusedError, nothing_lost
 from checkpoint_store.system.files import create_private, open_to_owner
 from checkpoint_store.system.log import log
 from checkpoint_store.system.paths import is_there
@@ -117,12 +118,16 @@ def _quiet() -> Iterator[None]:
         theirs.propagate = before
 
 
-_REFUSAL: Final = re.compile(r"schema \S+ (?P<what>.+), and (?P<count>\d+) are recorded; they would be lost")
-_METADATA: Final = ("cannot say what jobs say about themselves", "has no place for the metadata of jobs")
-
-
-class _RefusedError(Exception):
-    """A revision refuses to run, because data would be lost: it raised RuntimeError before any change."""
+_REFUSAL_WORDS: Final = (
+    ("cannot say what jobs say about themselves", "has no place for the metadata of jobs"),
+    (", and 1 are recorded; they", ", and 1 is recorded; it"),
+    (
+        ", and 1 results were carried over from another job; they",
+        ", and 1 result was carried over from another job; it",
+    ),
+    (", and 1 jobs have it; give them", ", and 1 job has it; give it"),
+)
+"""What a revision that has landed says, and what is said in its place."""
 
 
 def upgrade(database: Database, head: str, *, keeps_copy: bool = True) -> Path | None:
@@ -189,7 +194,7 @@ def run(
         except StoreBusy as error:
             others = [pid for pid in who_has_open(database.path) if pid != os.getpid()]
             raise StoreInUse(database.path, 0.0, others) from error
-        except _RefusedError as refusal:
+        except RefusedError as refusal:
             if before is not None and backup is not None and not is_there(before):
                 os.replace(backup, before)
             elif backup is not None:  # nothing was tried: the copy would only push out an older one
@@ -211,12 +216,11 @@ def run(
 
 def _in_words_of(wanted: str, refusal: str) -> str:
     """Return the refusal of a revision on the way to a schema, with the number of that schema."""
-    match = _REFUSAL.fullmatch(refusal)
-    if match is None or wanted not in RELEASED_VERSIONS:  # alembic takes a relative revision, too
-        return refusal
-    what = match["what"].replace(*_METADATA)
-    are, they = ("is", "it") if match["count"] == "1" else ("are", "they")
-    return f"schema {wanted} {what}, and {match['count']} {are} recorded; {they} would be lost"
+    if wanted in RELEASED_VERSIONS:  # alembic takes a relative revision, too
+        refusal = re.sub(r"^schema \S+", f"schema {wanted}", refusal)
+    for before, after in _REFUSAL_WORDS:
+        refusal = refusal.replace(before, after)
+    return refusal
 
 
 def _back_up(connection: sqlite3.Connection, path: Path, backup: Path | None, before: Path | None) -> None:
@@ -238,7 +242,7 @@ def _checked(
     violations_before = violations(connection)
     before = contents(connection)
     try:
-        with additions_kept(connection, path):
+        with additions_kept(connection, path), nothing_lost(connection):
             _run_scripts(connection, migrate)
     except sqlite3.OperationalError as error:
         if code_of(error) != sqlite3.SQLITE_ERROR or not _succeeds_on_a_new_store(version, migrate):
@@ -265,7 +269,7 @@ def _run_scripts(connection: sqlite3.Connection, migrate: Callable[[Connection],
         try:
             migrate(its)
         except RuntimeError as refusal:
-            raise _RefusedError(str(refusal)) from refusal
+            raise RefusedError(str(refusal)) from refusal
 
 
 def _succeeds_on_a_new_store(version: str | None, migrate: Callable[[Connection], object]) -> bool:
