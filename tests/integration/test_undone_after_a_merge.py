@@ -65,3 +65,18 @@ def test_an_undone_edit_costs_nothing_after_a_merge_or_a_recovery(
     assert work_on(path, "abcd", at_most=1) == "a"
     assert work_on(path, "abXd", on_change=on_change) == edited
     assert work_on(act(path), "abcd") == rest
+
+
+def test_a_merged_result_is_reused_although_another_job_was_deleted(tmp_path: Path) -> None:
+    """The store has as many jobs and results as at the last search, and yet a new result: it is found."""
+    path, other = tmp_path / "talks.db", tmp_path / "other.db"
+    with CheckpointStore(other) as store:
+        store.map(lambda chunk: {"text": chunk}, ["b"], file_name="another file")
+    with CheckpointStore(path) as store:
+        store.map(str.upper, ["x"], file_name="a third file")
+        unrelated = store.latest_job().job_id
+    assert work_on(path, "ab", at_most=1, on_change="reuse") == "a"
+    with CheckpointStore(path) as store:
+        store.merge(other)
+        store.delete_job(unrelated)
+    assert work_on(path, "ab", on_change="reuse") == ""

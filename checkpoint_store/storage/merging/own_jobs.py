@@ -8,7 +8,7 @@ from checkpoint_store.model.plan import compare
 from checkpoint_store.model.records import JobStatus
 from checkpoint_store.storage.records.open_requests import OpenRequest
 from checkpoint_store.storage.records.state_fields import metadata_text
-from checkpoint_store.storage.sql import bindparam, func, jobs, select
+from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
 from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
@@ -34,6 +34,8 @@ _LOWER_NUMBERS: Final = Statement(
     )
 )
 _RAISE_NUMBERS: Final = Statement(jobs.update().values(job_number=-_J.job_number))
+# A search counted the jobs before it, and their chunks. A job that is added and a job that is deleted keep the counts.
+_SEARCH_ANEW: Final = Statement(jobs.update().where(_J.looked_jobs.is_not(null())).values(looked_jobs=null()))
 
 
 def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken: Collection[str]) -> JobRecord | None:
@@ -104,6 +106,7 @@ def add(connection: sqlite3.Connection, path: Path, other: sqlite3.Connection, j
         for step in (_LOWER_NUMBERS, _RAISE_NUMBERS):
             step.run(connection, gap=_JOB_NUMBER_GAP)
         least += _JOB_NUMBER_GAP
+    _SEARCH_ANEW.run(connection)
     is_shown = not has_current and job.is_current
     values |= {
         "job_number": _JOB_NUMBER_GAP if least is None else least - 1,

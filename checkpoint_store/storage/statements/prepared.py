@@ -145,6 +145,7 @@ STATEMENTS: Final[dict[str, str]] = {
     "merging.own_jobs._LEAST_NUMBER": "SELECT min(jobs.job_number) AS min_1, max(jobs.is_current) AS max_1 FROM jobs",
     "merging.own_jobs._LOWER_NUMBERS": "UPDATE jobs SET job_number=(-jobs.job_number - :gap), looked_number=(jobs.looked_number + :gap)",
     "merging.own_jobs._RAISE_NUMBERS": "UPDATE jobs SET job_number=(-jobs.job_number)",
+    "merging.own_jobs._SEARCH_ANEW": "UPDATE jobs SET looked_jobs=NULL WHERE jobs.looked_jobs IS NOT NULL",
     "order._IS_SEQUENTIAL": "SELECT jobs.job_id FROM jobs WHERE jobs.job_id = :in_job AND jobs.sequential = 1",
     "plans.carry_over._AT_WORK": "SELECT attempts.chunk_index, attempts.number, attempts.runner_id FROM attempts WHERE attempts.outcome = 'running' AND +attempts.job_id = :in_job",
     "plans.carry_over._PAID": "SELECT completed_chunks.chunk_index, chunk_results.result FROM chunk_handles JOIN chunk_handles AS chunk_handles_1 ON chunk_handles_1.fingerprint = chunk_handles.fingerprint AND chunk_handles_1.job_id = chunk_handles.job_id JOIN completed_chunks ON completed_chunks.job_id = chunk_handles_1.job_id AND completed_chunks.chunk_index = chunk_handles_1.chunk_index JOIN chunk_results ON chunk_results.result_id = completed_chunks.result_id WHERE chunk_handles.job_id = :in_job AND chunk_handles.chunk_index = :at_index AND chunk_handles_1.handle = chunk_handles.handle AND chunk_handles_1.fingerprint = chunk_handles.fingerprint AND completed_chunks.source_job_id IS NULL ORDER BY completed_chunks.chunk_index",
