@@ -155,10 +155,10 @@ class StateManager(OfOneProcess):
             is_anothers = self._calls.looked.is_of_another(job.job_id, chunk_index, digest)
             try:
                 if own is not None:
-                    current.complete(own, chunk_index, result, is_current=False)
+                    current.complete(own, None, chunk_index, result)
                     raise CurrentJobChanged(self.store_path, own, job.job_id, job.file_name, is_recorded=True)
                 if status in _TAKEN_UP:
-                    current.complete(job.job_id, chunk_index, result)
+                    current.complete(job.job_id, job.total_chunks, chunk_index, result)
                 else:
                     try:
                         job.complete(chunk_index, result)

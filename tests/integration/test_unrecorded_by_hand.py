@@ -5,11 +5,14 @@ from __future__ import annotations
 import sqlite3
 from contextlib import closing, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from checkpoint_store import CheckpointStore, ProcessingState, StateManager, StorageUnavailableError, StoreBusy
+from checkpoint_store.execution.store.current_job import CurrentJob
+from checkpoint_store.storage.verbs.jobs import JobVerbs
+from checkpoint_store.storage.verbs.states import StateVerbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -157,6 +160,33 @@ def test_a_manager_keeps_a_result_that_its_store_cannot_take(tmp_path: Path) -> 
     with locked(tmp_path / "talks.db"), pytest.raises(StoreBusy):
         manager.update_chunk_complete(0, "A")
     assert len(kept(tmp_path)) == 1
+    state = StateManager(path).load()
+    assert state is not None
+    assert (state.completed_chunks, kept(tmp_path)) == ([0], [])
+
+
+def test_a_manager_keeps_a_result_whose_store_is_gone_once_its_job_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk goes after the manager has found its pending job: the first result is kept, and nothing more is read."""
+    path = tmp_path / "talks.json"
+    complete = CurrentJob.complete
+
+    def gone(*_: object) -> None:
+        raise StorageUnavailableError(tmp_path / "talks.db", "the disk is gone")
+
+    def complete_without_a_disk(self: CurrentJob, *arguments: Any, **options: Any) -> None:
+        with monkeypatch.context() as patch:
+            for verbs, name in ((JobVerbs, "find"), (JobVerbs, "total_chunks"), (StateVerbs, "complete_and_run")):
+                patch.setattr(verbs, name, gone)
+            complete(self, *arguments, **options)
+
+    monkeypatch.setattr(CurrentJob, "complete", complete_without_a_disk)
+    with StateManager(path) as manager:
+        manager.save(ProcessingState(job_id=JOB_ID, total_chunks=2, status="pending"))
+        with pytest.raises(StorageUnavailableError):
+            manager.update_chunk_complete(0, "A")
+        assert len(kept(tmp_path)) == 1
     state = StateManager(path).load()
     assert state is not None
     assert (state.completed_chunks, kept(tmp_path)) == ([0], [])

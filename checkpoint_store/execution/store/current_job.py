@@ -169,19 +169,21 @@ class CurrentJob:
         while self._set_meanwhile:
             lifecycle.change(self._context, *self._set_meanwhile.popleft())
 
-    def complete(self, job_id: str, chunk_index: int, result: object, *, is_current: bool = True) -> None:
+    def complete(self, job_id: str, total_chunks: int | None, chunk_index: int, result: object) -> None:
         """Record a chunk of a job that is not running, and set the job running unless it is paused. Durable.
 
-        ``is_current``: the state file shows the job, and is made exact; if that fails, it is written later.
+        ``total_chunks``: None if the job is no longer current. The state file shows the current job, and is made exact;
+        if that fails, it is written later.
         """
-        execution = JobExecution(self._context, job_id, self._context.reading.jobs.find(job_id).total_chunks)
+        known = self._context.reading.jobs.find(job_id).total_chunks if total_chunks is None else total_chunks
+        execution = JobExecution(self._context, job_id, known)
         completion = execution.completion(chunk_index, result, replace=True)
         try:
             self._context.storage.states.complete_and_run(completion)
         except CheckpointStoreError as error:
             self._context.unrecorded.keep_by_hand(error, [completion])
             raise
-        if is_current:
+        if total_chunks is not None:
             try:
                 self._context.job_changed(job_id)
             except Exception as error:  # the chunk is recorded, so this is no error
