@@ -78,6 +78,34 @@ def test_two_jobs_that_grew_apart_stay_apart(copies: tuple[Path, Path]) -> None:
         assert store.job(NAME).progress().completed_chunks == 12
 
 
+@pytest.mark.slow_variants
+@pytest.mark.parametrize(("here", "there"), [("abc", "abde"), ("abcx", "abd"), ("abc", "abd")])
+@pytest.mark.parametrize("sequential", [False, True])
+def test_jobs_that_grew_apart_are_told_apart_by_their_results(
+    tmp_path: Path, here: str, there: str, *, sequential: bool
+) -> None:
+    """No chunk gets the result of another chunk, and what the report advises takes what the other machine paid for."""
+    one, two = tmp_path / "one.db", tmp_path / "two.db"
+    settings: dict[str, Any] = {"file_name": "f", "sequential": sequential}
+    with CheckpointStore(one) as store:
+        list(store.open_job(chunks=["a", "b"], **settings).map(clean))
+        store.backup(two)
+    for path, chunks in ((one, here), (two, there)):
+        with CheckpointStore(path) as store:
+            list(store.open_job(chunks=list(chunks), on_change="extend", **settings).map(clean))
+    with CheckpointStore(one) as store:
+        (merged,) = store.merge(two).jobs
+        assert "with its chunks, then those added here, and on_change='reuse'; then merge again" in str(merged)
+        assert list(store.open_job(chunks=list(here), **settings).results()) == [clean(chunk) for chunk in here]
+    chunks = [*there, *here[2:]]
+    with CheckpointStore(two) as store:
+        store.open_job(chunks=chunks, on_change="reuse", **settings)
+    with CheckpointStore(one) as store:
+        store.merge(two)
+        job = store.open_job(chunks=chunks, on_change="reuse", **settings)
+        assert [result for _, result in job.items()] == [clean(chunk) for chunk in (there if sequential else chunks)]
+
+
 def test_a_sequential_job_takes_its_beginning_only(tmp_path: Path) -> None:
     """A chunk whose work needs the results before it cannot be done where those are not."""
     path = shard(tmp_path / "one", [])

@@ -122,7 +122,7 @@ def _merge(connection: sqlite3.Connection, merge: _Merge) -> JobMerge:
     if own is None:
         own_jobs.add(connection, path, other, job)
     else:
-        reason = own_jobs.reason_against(own, job)
+        reason = own_jobs.reason_against(connection, own, other, job)
         if reason is not None:
             return _passed_over(job, own.job_id, reason)
         own_jobs.grow(connection, path, own, job)

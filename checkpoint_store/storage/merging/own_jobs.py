@@ -12,7 +12,7 @@ from checkpoint_store.storage.sql import bindparam, func, jobs, null, select
 from checkpoint_store.storage.statements.compiled import insert_into, rows_of_job
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.statements.jobs import stretch
-from checkpoint_store.storage.statements.plans.earlier_job import job_of_plan
+from checkpoint_store.storage.statements.plans.earlier_job import fingerprints_of_done, job_of_plan
 from checkpoint_store.storage.statements.statement import Statement, named_rows
 
 if TYPE_CHECKING:
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 _J: Final = jobs.c
 _JOB_NUMBER_GAP: Final = 1024
 """Add this number to the numbers of the jobs here if no numbers below them are free."""
+_BY_REUSE: Final = (
+    ". To take its results: in the other store, call open_job with its chunks, then those added here, and "
+    "on_change='reuse'; then merge again"
+)
 _OF_CHUNKS: Final = ("total_chunks", "chunks")
 _LEAST_NUMBER: Final = Statement(select(func.min(_J.job_number), func.max(_J.is_current)))
 # In two steps: each number is unique at each moment, and SQLite looks at one row after the other.
@@ -54,17 +58,34 @@ def job_for(connection: sqlite3.Connection, path: Path, job: JobRecord, *, taken
     return twin if is_twin else None
 
 
-def reason_against(own: JobRecord, job: JobRecord) -> str | None:
+def reason_against(
+    connection: sqlite3.Connection, own: JobRecord, other: sqlite3.Connection, job: JobRecord
+) -> str | None:
     """Return why a job may not be merged into the job of this store; None if it may.
 
-    A job may have grown on one machine: the added chunks follow the others.
+    A job may have grown on one machine: the added chunks follow the others. If it grew on both machines, and completed
+    chunks show that its chunks are others there, a merge would give chunks the results of other chunks.
     """
     differences = compare(own.plan, job.plan)
     if any(difference.field == "total_chunks" for difference in differences):
         differences = [difference for difference in differences if difference.field not in _OF_CHUNKS]
     if not differences and own.sequential == job.sequential:
+        changed = _first_changed(connection, own, other, job) if own.total_chunks != job.total_chunks else None
+        return None if changed is None else f"it grew by other chunks than here, as chunk {changed} shows{_BY_REUSE}"
+    grew_apart = [difference.field for difference in differences] == ["chunks"]
+    what = "; ".join(map(str, differences)) or "sequential"
+    return f"its plan is another one than here: {what}{_BY_REUSE if grew_apart else ''}"
+
+
+def _first_changed(
+    connection: sqlite3.Connection, own: JobRecord, other: sqlite3.Connection, job: JobRecord
+) -> int | None:
+    """Return the first chunk that both stores completed, of another content; None if there is none."""
+    if own.fingerprint_rule != job.fingerprint_rule:
         return None
-    return f"its plan is another one than here: {'; '.join(map(str, differences)) or 'sequential'}"
+    theirs = fingerprints_of_done(other, job.job_id)
+    here = fingerprints_of_done(connection, own.job_id)
+    return min((index for index in here.keys() & theirs.keys() if here[index] != theirs[index]), default=None)
 
 
 def grow(connection: sqlite3.Connection, path: Path, own: JobRecord, job: JobRecord) -> None:

@@ -80,9 +80,14 @@ def differences_at_beginning(
 
 def _first_changed(connection: sqlite3.Connection, job: JobRecord, request: OpenRequest) -> int | None:
     """Return the first chunk of a plan whose result in the job was made from another chunk; None if there is none."""
-    made_from = dict(_FINGERPRINTS.run(connection, in_job=job.job_id).fetchall())
+    made_from = fingerprints_of_done(connection, job.job_id)
     given = enumerate(request.fingerprints_by(job.fingerprint_rule) or ())
     return next((index for index, fingerprint in given if made_from.get(index, fingerprint) != fingerprint), None)
+
+
+def fingerprints_of_done(connection: sqlite3.Connection, job_id: str) -> dict[int, str]:
+    """Return the fingerprint of each completed chunk of a job, as far as it is known, by index."""
+    return dict(_FINGERPRINTS.run(connection, in_job=job_id).fetchall())
 
 
 def payers(connection: sqlite3.Connection, job_id: str) -> set[str]:
