@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import os
 import subprocess
 from typing import TYPE_CHECKING, Any, Final
@@ -11,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 from conftest import wait_until
 
-from checkpoint_store import CheckpointStore, StorageUnavailableError, StoreInUse, StoreTargetError, recover_store
+from checkpoint_store import (
+    CheckpointStore,
+    ProcessingState,
+    StateManager,
+    StorageUnavailableError,
+    StoreInUse,
+    StoreTargetError,
+    recover_store,
+)
 from checkpoint_store.storage.connection import file_guard
 from tests.storms import disks
 
@@ -86,6 +95,29 @@ def test_a_wal_that_did_not_answer_once_is_not_taken_for_removed(
                 job.complete(1, {"n": 1})
         job.complete(1, {"n": 1})
         assert dict(job.items()) == {0: {"n": 0}, 1: {"n": 1}}
+
+
+@pytest.mark.slow
+def test_each_look_that_fails_once_is_told_as_that(tmp_path: Path) -> None:
+    """No look at a file that fails once is taken for an empty file or for damage, and the next call goes on."""
+    answered, looks, fails = os.stat, itertools.count(), 0
+
+    def asked(path: Any, *more: Any, **options: Any) -> Any:
+        if not isinstance(path, int) and os.fsdecode(path).startswith(str(tmp_path)) and next(looks) == fails:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
+        return answered(path, *more, **options)
+
+    while next(looks) >= fails:
+        with StateManager(tmp_path / f"{fails}.json") as manager:
+            manager.save(ProcessingState(file_name="talk.srt", total_chunks=3))
+            with pytest.MonkeyPatch.context() as patch, contextlib.suppress(StorageUnavailableError):
+                fails, looks = fails + 1, itertools.count(1)
+                patch.setattr(os, "stat", asked)
+                manager.set_status("paused")
+            manager.set_status("paused")
+            state = manager.load()
+            assert state is not None
+            assert state.status == "paused"
 
 
 def test_reading_and_opening_where_a_disk_does_not_answer(tmp_path: Path) -> None:

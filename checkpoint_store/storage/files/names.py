@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
-from checkpoint_store.system.paths import status_of
+from checkpoint_store.system.paths import status_if_there
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -185,6 +185,10 @@ def moved_aside(path: Path, why: str) -> Path:
 
 
 def has_bytes(path: Path) -> bool:
-    """Return whether a file is at ``path``, and is not empty."""
-    status = status_of(path)
+    """Return whether a file is at ``path``, and is not empty.
+
+    Raises:
+        StorageUnavailableError: the file system does not say. A WAL that was not seen would be passed over.
+    """
+    status = status_if_there(path)
     return status is not None and status.st_size > 0
