@@ -118,7 +118,7 @@ def prunable_files(
     trials = [folder for folder in stand_ins.left_of(path) if with_jobs or request.is_old(_changed_at(folder))]
     unneeded = backups if with_jobs else surplus(backups, has_sound_results)
     gone = [file for file in unneeded if with_jobs or request.is_old(_changed_at(file))]
-    files = [(file, size) for file in (*aside, *gone) if (size := _size_of(file)) is not None]
+    files = [(file, size) for file in (*aside, *gone) if (size := size_of(file)) is not None]
     return [*files, *((folder, stand_ins.size_bytes(folder)) for folder in trials)]
 
 
@@ -127,7 +127,7 @@ def _changed_at(path: Path) -> datetime:
     return datetime.now(UTC) if status is None else datetime.fromtimestamp(status.st_mtime, UTC)
 
 
-def _size_of(path: Path) -> int | None:
+def size_of(path: Path) -> int | None:
     """Return the size of a regular file; None for anything else, which no store has made."""
     status = status_of(path, follow_symlinks=False)
     return status.st_size if status is not None and stat.S_ISREG(status.st_mode) else None

@@ -13,6 +13,7 @@ import pytest
 from conftest import program
 
 from checkpoint_store import CheckpointStore, InvalidArgumentError, StorageUnavailableError
+from checkpoint_store.execution.store import maintenance
 
 from .claims_tools import CLAIM
 from .shard_tools import CHUNKS, NAME, clean, contents, rows
@@ -66,6 +67,22 @@ def test_a_dry_run_says_what_goes_and_writes_nothing(tmp_path: Path) -> None:
             store.prune(keep_last=1, dry_run=False)
     assert files_of(path) == before
     assert left not in report.jobs
+
+
+def test_a_dry_run_beside_a_writer_of_the_state_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A dry run passes over a state file that its writer has moved away just now."""
+    shown = maintenance.job_shown_by
+
+    def moved_after(path: Path) -> str | None:
+        job_id = shown(path)
+        path.unlink(missing_ok=True)
+        return job_id
+
+    with CheckpointStore(tmp_path / "talks.db") as store:
+        store.map(clean, CHUNKS, file_name=NAME)
+        assert store.state_file in store.prune(keep_last=0).files
+        monkeypatch.setattr(maintenance, "job_shown_by", moved_after)
+        assert store.state_file not in store.prune(keep_last=0).files
 
 
 @pytest.mark.slow_variants

@@ -12,7 +12,7 @@ from checkpoint_store.model.flags import checked_flag
 from checkpoint_store.model.reports import PruneReport, prune_request
 from checkpoint_store.state_file.reader import job_shown_by, read_state, without_secrets
 from checkpoint_store.storage.files.names import state_copies
-from checkpoint_store.storage.surplus_files import prunable_files, remove_files
+from checkpoint_store.storage.surplus_files import prunable_files, remove_files, size_of
 from checkpoint_store.storage.target import NO_DATABASE, resolve
 from checkpoint_store.system.log import WarningsLast, log
 from checkpoint_store.system.paths import absolute, is_there
@@ -155,6 +155,7 @@ def _report(
     states = () if state_file is None else state_copies(state_file)
     files = prunable_files(context.reading.path, states, request, with_jobs=bool(rows.jobs))
     if rows.jobs:
-        files += [(path, path.stat().st_size) for path in states if job_shown_by(path) in rows.jobs]
+        shown = [path for path in states if job_shown_by(path) in rows.jobs]
+        files += [(path, size) for path in shown if (size := size_of(path)) is not None]  # a writer may have moved it
     size = rows.result_bytes + sum(size for _, size in files)
     return PruneReport(rows.jobs, rows.attempts, tuple(path for path, _ in files), size, dry_run)
