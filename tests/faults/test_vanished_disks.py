@@ -19,13 +19,14 @@ from checkpoint_store import (
     StorageUnavailableError,
     StoreInUse,
     StoreTargetError,
+    doctor,
     recover_store,
 )
 from checkpoint_store.storage.connection import file_guard
 from tests.storms import disks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from checkpoint_store import Job
@@ -97,27 +98,46 @@ def test_a_wal_that_did_not_answer_once_is_not_taken_for_removed(
         assert dict(job.items()) == {0: {"n": 0}, 1: {"n": 1}}
 
 
-@pytest.mark.slow
-def test_each_look_that_fails_once_is_told_as_that(tmp_path: Path) -> None:
-    """No look at a file that fails once is taken for an empty file or for damage, and the next call goes on."""
-    answered, looks, fails = os.stat, itertools.count(), 0
+def _fail_once(patch: pytest.MonkeyPatch, folder: Path, number: int) -> Iterator[int]:
+    """Let one look at what is in a folder fail, the first being number 1. Returns the numbers that are left."""
+    answered, looks = os.stat, itertools.count(1)
 
     def asked(path: Any, *more: Any, **options: Any) -> Any:
-        if not isinstance(path, int) and os.fsdecode(path).startswith(str(tmp_path)) and next(looks) == fails:
+        if not isinstance(path, int) and os.fsdecode(path).startswith(str(folder)) and next(looks) == number:
             raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN), path)
         return answered(path, *more, **options)
 
+    patch.setattr(os, "stat", asked)
+    return looks
+
+
+@pytest.mark.slow
+def test_each_look_that_fails_once_is_told_as_that(tmp_path: Path) -> None:
+    """No look at a file that fails once is taken for an empty file or for damage, and the next call goes on."""
+    looks, fails = itertools.count(), 0
     while next(looks) >= fails:
+        fails += 1
         with StateManager(tmp_path / f"{fails}.json") as manager:
             manager.save(ProcessingState(file_name="talk.srt", total_chunks=3))
             with pytest.MonkeyPatch.context() as patch, contextlib.suppress(StorageUnavailableError):
-                fails, looks = fails + 1, itertools.count(1)
-                patch.setattr(os, "stat", asked)
+                looks = _fail_once(patch, tmp_path, fails)
                 manager.set_status("paused")
             manager.set_status("paused")
             state = manager.load()
             assert state is not None
             assert state.status == "paused"
+
+
+@pytest.mark.slow
+def test_a_doctor_whose_look_fails_says_so(tmp_path: Path) -> None:
+    """No look of the doctor that fails once ends in a bare OSError."""
+    CheckpointStore(tmp_path / "talk.db").close()
+    looks, fails = itertools.count(), 0
+    while next(looks) >= fails:
+        fails += 1
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(StorageUnavailableError, StoreTargetError):
+            looks = _fail_once(patch, tmp_path, fails)
+            doctor(tmp_path / "talk.db")
 
 
 def test_reading_and_opening_where_a_disk_does_not_answer(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from checkpoint_store.storage.runner_lock import probe, runner_lock_path, runner
 from checkpoint_store.storage.statements.attempts import runners as runner_statements
 from checkpoint_store.storage.statements.jobs import jobs as job_statements
 from checkpoint_store.storage.target import EMPTY, check_version, inspect, missing_from
-from checkpoint_store.system.files import free_bytes, has_no_inode
+from checkpoint_store.system.files import free_bytes, has_no_inode, storage_errors
 from checkpoint_store.system.paths import file_system, status_of
 
 if TYPE_CHECKING:
@@ -68,18 +68,19 @@ def findings(path: Path, state_file: Path, on_progress: integrity.OnProgress | N
     integrity.check_listener(on_progress)
     contents = list(_contents(path, state_file, on_progress))
     is_sound = any((finding.level, finding.what) == ("ok", _CONTENTS) for finding in contents)
-    return [
-        *_sqlite(),
-        *_file_system(path),
-        *_permissions(path, state_file),
-        *_writing(path),
-        *_users(path),
-        *contents,
-        *_strays(path, is_sound=is_sound),
-        *_backups(path, is_sound=is_sound),
-        *_room(path, state_file),
-        *_space(path),
-    ]
+    with storage_errors(path):
+        return [
+            *_sqlite(),
+            *_file_system(path),
+            *_permissions(path, state_file),
+            *_writing(path),
+            *_users(path),
+            *contents,
+            *_strays(path, is_sound=is_sound),
+            *_backups(path, is_sound=is_sound),
+            *_room(path, state_file),
+            *_space(path),
+        ]
 
 
 def _sqlite() -> Iterator[Finding]:
