@@ -114,7 +114,8 @@ def _fail_once(patch: pytest.MonkeyPatch, folder: Path, number: int) -> Iterator
 @pytest.mark.slow
 def test_each_look_that_fails_once_is_told_as_that(tmp_path: Path) -> None:
     """No look at a file that fails once is taken for an empty file or for damage, and the next call goes on."""
-    looks, fails = itertools.count(), 0
+    looks: Iterator[int] = itertools.count()
+    fails = 0
     while next(looks) >= fails:
         fails += 1
         with StateManager(tmp_path / f"{fails}.json") as manager:
@@ -132,7 +133,8 @@ def test_each_look_that_fails_once_is_told_as_that(tmp_path: Path) -> None:
 def test_a_doctor_whose_look_fails_says_so(tmp_path: Path) -> None:
     """No look of the doctor that fails once ends in a bare OSError."""
     CheckpointStore(tmp_path / "talk.db").close()
-    looks, fails = itertools.count(), 0
+    looks: Iterator[int] = itertools.count()
+    fails = 0
     while next(looks) >= fails:
         fails += 1
         with pytest.MonkeyPatch.context() as patch, contextlib.suppress(StorageUnavailableError, StoreTargetError):

@@ -155,7 +155,7 @@ def _report(
     states = () if state_file is None else state_copies(state_file)
     files = prunable_files(context.reading.path, states, request, with_jobs=bool(rows.jobs))
     if rows.jobs:
-        shown = [path for path in states if job_shown_by(path) in rows.jobs]
-        files += [(path, size) for path in shown if (size := size_of(path)) is not None]  # a writer may have moved it
+        copies = [path for path in states if job_shown_by(path) in rows.jobs]
+        files += [(path, size) for path in copies if (size := size_of(path)) is not None]  # a writer may move it now
     size = rows.result_bytes + sum(size for _, size in files)
     return PruneReport(rows.jobs, rows.attempts, tuple(path for path, _ in files), size, dry_run)
