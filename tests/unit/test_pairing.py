@@ -108,6 +108,12 @@ def test_numbers_of_another_kind_pair_nothing(numbers: list[int]) -> None:
     assert a_state([0, 1, 2, 3], list(map(own, numbers)), "1.0").results() == dict(enumerate(map(own, numbers)))
 
 
+def test_result_indices_of_results_that_are_not_there_are_counted() -> None:
+    """A state that names the chunk of a result which is not there is refused, with both numbers."""
+    with pytest.raises(StateFormatError, match="names the chunks of 1 result, but the number of results is 0"):
+        a_state([0], [], result_indices=[0])
+
+
 def test_result_indices_win() -> None:
     """``result_indices`` decide in any order, and the later of two results of a chunk stands."""
     assert a_state([0, 1, 2], ["c", "a"], result_indices=[2, 0]).results() == {0: "a", 2: "c"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from checkpoint_store.errors import InvalidResultError, StateFormatError, short_repr
+from checkpoint_store.errors import InvalidResultError, StateFormatError, counted, short_repr
 from checkpoint_store.model.chunks import CHUNKS_MAX
 from checkpoint_store.model.clock import parse_time
 from checkpoint_store.model.codec import json_rules, json_text
@@ -101,7 +101,8 @@ def check_result_indices(indices: Any, completed: Sequence[int], results: int) -
     if not indices:
         return
     if len(indices) > results:
-        fail("result_indices", f"names the chunks of {len(indices)} results, but there are {results}")
+        named = counted(len(indices), "result")
+        fail("result_indices", f"names the chunks of {named}, but the number of results is {results}")
     _check_completed("result_indices", indices, completed)
 
 
