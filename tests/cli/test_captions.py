@@ -217,6 +217,12 @@ def test_short_times_with_another_arrow_are_read_where_a_cue_begins(tmp_path: Pa
     assert read(tmp_path, "a.srt", content) == "One. Two."
 
 
+@pytest.mark.parametrize("content", [vtt("One.", "Two."), srt("One.", "Two.")])
+def test_empty_lines_before_captions_are_no_text(tmp_path: Path, content: str) -> None:
+    """Captions are known by their first lines, however many empty lines stand before these."""
+    assert read(tmp_path, "a.txt", "\n" * 300 + content) == "One. Two."
+
+
 def test_marks_of_direction_before_a_number_are_no_speech(tmp_path: Path) -> None:
     """Programs for Hebrew and Arabic put a mark before each line; the marks of the words stay."""
     content = "".join(f"\u200f{line}\n" if line else "\n" for line in srt("אחת.", "שתיים.").split("\n"))

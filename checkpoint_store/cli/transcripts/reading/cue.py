@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass, replace
+from io import StringIO
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +71,8 @@ def spoken_by(cues: Iterable[Cue], speakers: Iterable[str]) -> list[Cue]:
 
 def first_lines(text: str, count: int) -> list[str]:
     """Return the first lines that are not empty, without a byte order mark."""
-    return list(islice((line for line in text.lstrip("\ufeff").split("\n", 200) if line.strip()), count))
+    lines = (line.removesuffix("\n") for line in StringIO(text.lstrip("\ufeff")))  # no list of a million lines
+    return list(islice(filter(str.strip, lines), count))
 
 
 _CLOCK: Final = (
