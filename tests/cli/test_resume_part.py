@@ -58,13 +58,22 @@ def test_redo_offers_the_part(stopped: Folder) -> None:
 
 
 @pytest.mark.slow_variants
-@pytest.mark.parametrize("metadata", [{"command_line": "theirs"}, {"command_line": {"words": [], "only": 3}}, {}])
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"command_line": {"words": [], "folder": "/"}},
+        {"command_line": "theirs"},
+        {"command_line": {"words": ["talk.txt"], "folder": "/", "only": 3}},
+        {},
+    ],
+)
 def test_no_line_is_offered_that_would_be_refused(folder: Folder, metadata: dict[str, object]) -> None:
     """What a program says under the same name is no command."""
     with CheckpointStore(folder.path / STORE) as store:
         store.open_job("talk.txt", total_chunks=2, metadata=metadata).complete(0, "x")
     assert "go on with" not in folder.run("show").stdout
     assert "go on as you began the job" in folder.run("redo", "talk.txt", "--chunks", "0").stderr
+    assert "go on as you began the job" in folder.run("resume", code=2).stderr
 
 
 def test_a_mistaken_part_shows_the_usage_of_resume(lecture: Folder) -> None:

@@ -43,6 +43,7 @@ def memory_of(metadata: Mapping[str, Any]) -> dict[str, Any] | None:
         and isinstance(value.get("folder"), str)
         and isinstance(value.get("only", ""), str)
         and isinstance(value.get("words"), list)
+        and bool(value["words"])
         and all(isinstance(word, str) for word in value["words"])
     )
     return value if is_memory else None
