@@ -16,9 +16,9 @@ from checkpoint_store.storage.destination import refuse_open_here
 from checkpoint_store.storage.files.names import StoreFiles, belongs_to_store, state_copies
 from checkpoint_store.storage.files.sibling_check import kind_of
 from checkpoint_store.system.descriptors import importing
-from checkpoint_store.system.files import open_regular, storage_error
+from checkpoint_store.system.files import open_regular, storage_error, storage_errors
 from checkpoint_store.system.log import warn_caller
-from checkpoint_store.system.paths import is_there
+from checkpoint_store.system.paths import is_same_file, is_there
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -65,7 +65,7 @@ def refuse_opened(path: Path, store: Path) -> None:
 
 
 def _refuse_store(path: Path, store: Path, *, belongs: bool) -> None:
-    if belongs or (is_there(path) and is_there(store) and path.samefile(store)):
+    if belongs or is_same_file(path, store):
         raise StoreTargetError(path, f"it is the store {store} or belongs to it; a state needs a file of its own", USE)
     _refuse_special(path, "name another file")
 
@@ -75,9 +75,10 @@ def refuse_planted_state(path: Path) -> None:
 
     A symlink may lead to the file of another user, and the next export would replace it.
     """
-    if path.is_symlink():
-        raise StoreTargetError(path, f"it is a symlink, and not a regular file; {_MOVE}", USE)
-    _refuse_special(path, _MOVE)
+    with storage_errors(path):
+        if path.is_symlink():
+            raise StoreTargetError(path, f"it is a symlink, and not a regular file; {_MOVE}", USE)
+        _refuse_special(path, _MOVE)
 
 
 def _refuse_special(path: Path, remedy: str) -> None:

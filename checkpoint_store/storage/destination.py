@@ -28,7 +28,7 @@ from checkpoint_store.storage.files.siblings import Siblings
 from checkpoint_store.storage.target import inspect, refuse_no_folder
 from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.log import log
-from checkpoint_store.system.paths import is_folder, is_there, refusing
+from checkpoint_store.system.paths import is_folder, is_same_file, is_there, refusing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -144,7 +144,7 @@ def _is_store(path: Path) -> bool:
 
 
 def _is_same(target: Path, store: Path) -> bool:
-    return is_there(target) and is_there(store) and target.samefile(store)
+    return is_same_file(target, store)
 
 
 def refuse_to_replace(database: AnyDatabase, target: Path, *, replace: bool) -> None:

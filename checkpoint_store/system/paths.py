@@ -51,6 +51,12 @@ def status_if_there(path: str | Path) -> os.stat_result | None:
         raise storage_error(error, Path(path)) from error
 
 
+def is_same_file(path: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file that is there; an error as of :func:`is_there`."""
+    status, other_status = status_if_there(path), status_if_there(other)
+    return status is not None and other_status is not None and os.path.samestat(status, other_status)
+
+
 @contextmanager
 def refusing(path: Path, use: str = "as a store") -> Iterator[None]:
     """Raise :class:`StoreTargetError` for a path that the file system says no to. ``use`` is what the path is for."""

@@ -21,6 +21,7 @@ from checkpoint_store import (
     StoreTargetError,
     doctor,
     recover_store,
+    restore_store,
 )
 from checkpoint_store.storage.connection import file_guard
 from tests.storms import disks
@@ -140,6 +141,24 @@ def test_a_doctor_whose_look_fails_says_so(tmp_path: Path) -> None:
         with pytest.MonkeyPatch.context() as patch, contextlib.suppress(StorageUnavailableError, StoreTargetError):
             looks = _fail_once(patch, tmp_path, fails)
             doctor(tmp_path / "talk.db")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["other.db", "copy.json"])
+def test_a_merge_or_restoring_whose_look_fails_says_so(tmp_path: Path, name: str) -> None:
+    """No look at a merged file, or at a name beside a copy, that fails once ends in a bare OSError."""
+    for path in (tmp_path / "other.db", tmp_path / "talk.db"):
+        with CheckpointStore(path) as store:
+            store.open_job("talk.srt", total_chunks=1).complete(0, {"n": 0})
+            store.backup(tmp_path / "copy.db", replace=True)
+    for fails in range(1, 9):
+        with pytest.MonkeyPatch.context() as patch, contextlib.suppress(StorageUnavailableError, StoreTargetError):
+            _fail_once(patch, tmp_path / name, fails)
+            if name.startswith("copy"):
+                restore_store(tmp_path / "talk.db", tmp_path / "copy.db")
+            else:
+                with CheckpointStore(tmp_path / "talk.db") as store:
+                    store.merge(tmp_path / "other.db")
 
 
 def test_reading_and_opening_where_a_disk_does_not_answer(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from checkpoint_store.storage.files.names import state_copies
 from checkpoint_store.storage.surplus_files import prunable_files, remove_files, size_of
 from checkpoint_store.storage.target import NO_DATABASE, resolve
 from checkpoint_store.system.log import WarningsLast, log
-from checkpoint_store.system.paths import absolute, is_there
+from checkpoint_store.system.paths import absolute, is_same_file
 
 if TYPE_CHECKING:
     import os
@@ -104,7 +104,7 @@ class StoreMaintenance(OpenStore):
     def _refuse_itself(self, other: Path) -> None:
         own = [self.path, *([] if self.state_file is None else [self.state_file])]
         for file in own:
-            if is_there(other) and is_there(file) and other.samefile(file):
+            if is_same_file(other, file):
                 raise StoreTargetError(other, f"it is this store itself ({file}); name the store of another machine")
 
     def _merge_state_of_other_name(self, other: Path, error: StoreTargetError) -> MergeReport:
