@@ -24,7 +24,7 @@ from checkpoint_store.system.descriptors import has_locked
 from checkpoint_store.system.file_lock import file_lock
 from checkpoint_store.system.files import GUARDS
 from checkpoint_store.system.log import LOG_WAIT_AFTER_SECONDS, log_wait
-from checkpoint_store.system.paths import is_there
+from checkpoint_store.system.paths import is_same_file, is_there
 from checkpoint_store.system.shared_lock import POLL_SECONDS, SharedLock
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def store_in_use(path: Path, *, but: Path) -> Path | None:
         open_lock = StoreFiles(store).open_lock
         lock = SharedLock(open_lock, create=False)
         try:
-            if not lock.take(alone=True) and not (is_there(own) and open_lock.samefile(own)):
+            if not lock.take(alone=True) and not is_same_file(open_lock, own):
                 return store
         finally:
             lock.release()
